@@ -1,0 +1,69 @@
+# Helpers that the folders' CMakeLists.txt use.
+
+# Compiles the sources of one instruction set (`*_avx2.cpp`, `*_avx512.cpp`) with its flags.
+# Such files keep to their own namespace and hold no std containers: the linker may pick their
+# copy of any inline function for the whole program.
+function(etch_isa_flags)
+  set(avx2 -mavx2 -mfma -mf16c)
+  set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512)
+  foreach(source IN LISTS ARGN)
+    foreach(isa avx2 avx512)
+      if(source MATCHES "_${isa}\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES
+          COMPILE_OPTIONS "${${isa}}" SKIP_PRECOMPILE_HEADERS ON)
+      endif()
+    endforeach()
+  endforeach()
+endfunction()
+
+# One folder's sources as an object library. An empty list gives an empty interface library.
+function(etch_objects name)
+  if(NOT ARGN)
+    add_library(${name} INTERFACE)
+    return()
+  endif()
+  add_library(${name} OBJECT ${ARGN})
+  target_link_libraries(${name} PRIVATE etch_flags)
+  etch_isa_flags(${ARGN})
+  if(ETCH_PCH)
+    target_precompile_headers(${name} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/std_pch.h)
+  endif()
+endfunction()
+
+# A shared library made of object libraries.
+function(etch_shared name)
+  file(WRITE ${CMAKE_BINARY_DIR}/empty.cpp.new "")
+  configure_file(${CMAKE_BINARY_DIR}/empty.cpp.new ${CMAKE_BINARY_DIR}/empty.cpp COPYONLY)
+  add_library(${name} SHARED ${CMAKE_BINARY_DIR}/empty.cpp)
+  foreach(objects IN LISTS ARGN)
+    target_link_libraries(${name} PRIVATE ${objects})
+  endforeach()
+  target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:etch_flags>)
+  set_target_properties(${name} PROPERTIES INSTALL_RPATH "$ORIGIN")
+endfunction()
+
+# A library opened with dlopen at first use; installed under lib/etch.
+function(etch_module name)
+  add_library(${name} MODULE ${ARGN})
+  set_target_properties(${name} PROPERTIES PREFIX "" INSTALL_RPATH "$ORIGIN/..")
+  target_link_libraries(${name} PRIVATE etch_flags)
+  install(TARGETS ${name} LIBRARY DESTINATION ${ETCH_MODULE_INSTALL_DIR})
+endfunction()
+
+# A program in build/bin.
+function(etch_program name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE etch_flags)
+  etch_isa_flags(${ARGN})
+  set_target_properties(${name} PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+endfunction()
+
+# Include folders of a product, here and installed. Public headers reach the folders' headers by
+# their root-relative names; those are installed under include/etch/internal.
+function(etch_public_includes name)
+  target_compile_features(${name} PUBLIC cxx_std_20)
+  target_include_directories(${name} INTERFACE
+    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/etch/internal>)
+endfunction()

@@ -1,0 +1,117 @@
+// Recording a function while it runs.
+//
+// Only Etch effects are replayed: what `f` does besides (logging, push_back, files) happens while
+// recording and never again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "etch/tree.h"
+
+namespace etch {
+
+namespace ir {
+class Graph;
+}
+namespace tracer {
+struct TraceData;
+}
+
+/// A dynamic size: axis `axis` of the input at path `input` is the symbol `symbol`.
+struct DynamicDim {
+  std::string input;
+  int64_t axis = 0;
+  std::string symbol;
+  int64_t low = 0;
+  int64_t high = (int64_t{1} << 60);
+};
+
+struct TraceOptions {
+  std::vector<DynamicDim> dynamic;
+  /// Parameters, buffers, optimizer state: captured as named slots. nn::Module::state() gives them.
+  std::vector<NamedTensor> state;
+  /// Allows captured constants above 64 KiB that nobody named.
+  bool allow_large_constants = false;
+  /// Runs the recording once and compares every result with eager's, bit for bit.
+  bool check = true;
+};
+
+/// A tensor that the function used but did not get as an argument.
+struct Capture {
+  std::string name;  // of a slot, or "" for a constant
+  size_t bytes = 0;
+  SourceLoc used_at;
+};
+
+/// What one run of a function left behind: an SSA graph, the tensors it captured, its signature.
+class Trace {
+ public:
+  Trace() = default;
+  explicit Trace(std::shared_ptr<const tracer::TraceData> data) : data_(std::move(data)) {}
+  const ir::Graph& graph() const;
+  /// The captured slots, in the order of the graph's state inputs; live tensors, not copies.
+  const std::vector<NamedTensor>& state() const;
+  const std::vector<Capture>& captures() const;
+  /// The inputs and results of the recorded run.
+  const std::vector<NamedTensor>& example_inputs() const;
+  const std::vector<Tensor>& example_results() const;
+  /// The graph as text.
+  std::string text() const;
+
+ private:
+  std::shared_ptr<const tracer::TraceData> data_;
+};
+
+using FlatFunction = std::function<std::vector<NamedTensor>(std::span<const Tensor>)>;
+
+/// Runs `f` once on `inputs`, recording. Raises UserError, leaving nothing behind, when something would
+/// be silently lost: a size or number turned raw, a data pointer, an unnamed write.
+Trace trace_flat(const FlatFunction& f, const std::vector<NamedTensor>& inputs,
+                 const TraceOptions& options = {});
+
+/// trace(f, {"x"}, std::tuple(x)): arguments and results may be any trees of tensors; argument i's
+/// leaves lie under names[i].
+template <class F, class... Args>
+Trace trace(F&& f, const std::vector<std::string>& names, const std::tuple<Args...>& args,
+            const TraceOptions& options = {}) {
+  if (names.size() != sizeof...(Args)) {
+    fail("trace", cat("expected ", sizeof...(Args), " argument names, got ", names.size()));
+  }
+  std::vector<NamedTensor> leaves;
+  size_t at = 0;
+  std::apply([&](const auto&... arg) {
+    ((void)[&] {
+      for (NamedTensor& n : flatten_tree(names[at], arg)) leaves.push_back(std::move(n));
+      ++at;
+    }(), ...);
+  }, args);
+  FlatFunction flat = [&](std::span<const Tensor> in) {
+    std::tuple<Args...> copy = args;
+    fill_tree(copy, in);
+    return flatten_tree("", std::apply(f, copy));
+  };
+  return trace_flat(flat, leaves, options);
+}
+/// trace(f, x, {...}): one tensor named "x".
+template <class F>
+Trace trace(F&& f, const Tensor& x, const TraceOptions& options = {}) {
+  return trace(std::forward<F>(f), {"x"}, std::tuple<Tensor>(x), options);
+}
+
+/// Names what runs while it is alive: "encoder" inside "net" is "net.encoder".
+class Scope {
+ public:
+  explicit Scope(std::string_view name);
+  ~Scope();
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+
+ private:
+  size_t before_;
+};
+/// This thread's scope path.
+const std::string& current_scope();
+
+}  // namespace etch

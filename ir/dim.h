@@ -1,0 +1,139 @@
+// Sizes. A Dim is a number, or an expression over named symbols ("N", "2*N + 1").
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ir/support/small_vec.h"
+#include "ir/support/text.h"
+
+namespace etch {
+
+template <class T>
+concept DimInteger = std::integral<T> && !std::same_as<T, bool>;
+
+/// One size: an integer of up to 62 bits, or an interned canonical expression. 8 bytes.
+/// Arithmetic is exact and overflow raises UserError. Turning an undecided expression into a number
+/// or a bool asks the thread's DimResolver; without one it raises UserError.
+class Dim {
+ public:
+  constexpr Dim() = default;
+  template <DimInteger T>
+  explicit constexpr Dim(T value) : bits_(static_cast<int64_t>(value) * 2) {}
+  /// The named symbol; equal names are the same symbol.
+  static Dim symbol(std::string_view name);
+
+  bool is_const() const { return (bits_ & 1) == 0; }
+  /// The number; only when is_const().
+  int64_t value() const { return bits_ >> 1; }
+  bool is(int64_t v) const { return bits_ == v * 2; }
+  uint64_t raw() const { return static_cast<uint64_t>(bits_); }
+  static Dim from_expr(uint32_t id) {
+    Dim d;
+    d.bits_ = (static_cast<int64_t>(id) << 1) | 1;
+    return d;
+  }
+  uint32_t expr_id() const { return static_cast<uint32_t>(bits_ >> 1); }
+
+  /// Same number or same canonical expression; decides nothing and never raises.
+  bool same_as(Dim other) const { return bits_ == other.bits_; }
+
+  /// The number, through the thread's DimResolver when symbolic.
+  int64_t resolve() const { return is_const() ? value() : resolve_symbolic(); }
+  template <DimInteger T>
+  operator T() const {  // NOLINT: sizes read like integers
+    int64_t v = resolve();
+    if (!std::in_range<T>(v)) raise_range(v);
+    return static_cast<T>(v);
+  }
+  explicit operator bool() const { return resolve() != 0; }
+
+ private:
+  int64_t resolve_symbolic() const;
+  [[noreturn]] static void raise_range(int64_t v);
+  int64_t bits_ = 0;
+};
+static_assert(sizeof(Dim) == 8);
+
+/// Checked, canonicalising arithmetic. Division and remainder floor; by zero raises UserError.
+Dim dim_add(Dim a, Dim b);
+Dim dim_sub(Dim a, Dim b);
+Dim dim_mul(Dim a, Dim b);
+Dim dim_floor_div(Dim a, Dim b);
+Dim dim_mod(Dim a, Dim b);
+Dim dim_min(Dim a, Dim b);
+Dim dim_max(Dim a, Dim b);
+Dim dim_ceil_div(Dim a, Dim b);
+
+enum class Truth : uint8_t { No, Yes, Unknown };
+/// What is known without asking anybody; symbols are at least 0.
+Truth dim_equal(Dim a, Dim b);
+Truth dim_less(Dim a, Dim b);
+/// Decides, through the DimResolver when unknown.
+bool dim_decide_equal(Dim a, Dim b);
+bool dim_decide_less(Dim a, Dim b);
+
+// Arithmetic and comparison among Dims and with integers, in both orders.
+#define ETCH_DIM_ARITH(op, fn)                                                       \
+  inline Dim operator op(Dim a, Dim b) { return fn(a, b); }                          \
+  template <DimInteger T> Dim operator op(Dim a, T b) { return fn(a, Dim(b)); }      \
+  template <DimInteger T> Dim operator op(T a, Dim b) { return fn(Dim(a), b); }
+ETCH_DIM_ARITH(+, dim_add)
+ETCH_DIM_ARITH(-, dim_sub)
+ETCH_DIM_ARITH(*, dim_mul)
+ETCH_DIM_ARITH(/, dim_floor_div)
+ETCH_DIM_ARITH(%, dim_mod)
+#undef ETCH_DIM_ARITH
+#define ETCH_DIM_COMPARE(op, expr)                                                    \
+  inline bool operator op(Dim a, Dim b) { return expr; }                              \
+  template <DimInteger T> bool operator op(Dim a, T b) { return a op Dim(b); }        \
+  template <DimInteger T> bool operator op(T a, Dim b) { return Dim(a) op b; }
+ETCH_DIM_COMPARE(<, dim_decide_less(a, b))
+ETCH_DIM_COMPARE(>, dim_decide_less(b, a))
+ETCH_DIM_COMPARE(<=, !dim_decide_less(b, a))
+ETCH_DIM_COMPARE(>=, !dim_decide_less(a, b))
+#undef ETCH_DIM_COMPARE
+inline bool operator==(Dim a, Dim b) { return dim_decide_equal(a, b); }
+template <DimInteger T> bool operator==(Dim a, T b) { return dim_decide_equal(a, Dim(b)); }
+inline Dim operator-(Dim a) { return dim_sub(Dim(0), a); }
+inline Dim& operator+=(Dim& a, Dim b) { return a = a + b; }
+inline Dim& operator*=(Dim& a, Dim b) { return a = a * b; }
+inline Dim min(Dim a, Dim b) { return dim_min(a, b); }
+inline Dim max(Dim a, Dim b) { return dim_max(a, b); }
+inline Dim ceil_div(Dim a, Dim b) { return dim_ceil_div(a, b); }
+
+/// "7", "N", "2*N + 1", "floordiv(N, 2)".
+std::string to_text(Dim d);
+inline void append_text(std::string& out, Dim d) { out += to_text(d); }
+/// Parses what to_text writes; nullopt when it does not.
+std::optional<Dim> parse_dim(std::string_view text);
+
+/// Symbol values for one call.
+struct SymbolBinding {
+  Dim symbol;
+  int64_t value;
+};
+using SymbolBindings = SmallVec<SymbolBinding, 4>;
+/// The number under `bindings`; an unbound symbol raises UserError naming it.
+int64_t dim_eval(Dim d, std::span<const SymbolBinding> bindings);
+/// Appends the symbols of `d` that `out` does not have yet.
+void dim_symbols(Dim d, SmallVec<Dim, 4>& out);
+
+/// Answers for symbolic sizes on this thread; the tracer installs one.
+class DimResolver {
+ public:
+  virtual ~DimResolver() = default;
+  virtual int64_t value_of(Dim d) = 0;
+  virtual bool equal(Dim a, Dim b) = 0;
+  virtual bool less(Dim a, Dim b) = 0;
+};
+DimResolver* dim_resolver();
+/// Installs `next` on this thread; returns the one before.
+DimResolver* exchange_dim_resolver(DimResolver* next);
+
+}  // namespace etch

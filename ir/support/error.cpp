@@ -1,0 +1,37 @@
+#include "ir/support/error.h"
+
+namespace etch {
+
+std::string to_text(const SourceLoc& loc) {
+  if (!loc.known()) return "";
+  std::string_view file = loc.file;
+  size_t slash = file.rfind('/');
+  if (slash != std::string_view::npos) file.remove_prefix(slash + 1);
+  return cat(file, ":", loc.line);
+}
+
+SourceLoc& current_loc() {
+  thread_local SourceLoc loc;
+  return loc;
+}
+
+void fail(std::string_view tag, const std::string& what, std::string_view hint, SourceLoc loc) {
+  std::string text = cat("[", tag, "] ", what);
+  if (loc.known()) text += cat(" (", to_text(loc), ")");
+  if (!hint.empty()) text += cat(". ", hint);
+  throw UserError(text);
+}
+
+void fail_file(std::string_view tag, std::string_view where, const std::string& what,
+               std::string_view hint) {
+  std::string text = cat("[", tag, "] ", where, ": ", what);
+  if (!hint.empty()) text += cat(". ", hint);
+  throw UserError(text, ErrorKind::Unreadable);
+}
+
+void fail_internal(const std::string& what, std::source_location at) {
+  throw InternalError(cat("internal error in Etch: ", what, " (", to_text(SourceLoc(at)),
+                          "). Please report it with the program that caused it"));
+}
+
+}  // namespace etch

@@ -1,0 +1,106 @@
+#include "passes/manager.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "ir/text.h"
+#include "ir/verify.h"
+
+namespace etch::passes {
+namespace {
+
+/// The lines of a graph by node id, and its results, so that two states compare.
+struct Snapshot {
+  std::vector<std::string> nodes;
+  std::vector<std::string> results;
+};
+
+Snapshot snapshot(const ir::Graph& g) {
+  Snapshot s;
+  s.nodes.resize(g.capacity());
+  for (ir::NodeId id : g) s.nodes[id] = ir::print_node(g, id);
+  for (const ir::GraphResult& r : g.results()) {
+    std::string line = cat("result \"", r.name, "\" = %", r.value.node);
+    if (r.value.index != 0) line += cat(".", r.value.index);
+    s.results.push_back(std::move(line));
+  }
+  return s;
+}
+
+void diff_lines(std::vector<std::string> before, std::vector<std::string> after, std::string& out) {
+  size_t count = std::max(before.size(), after.size());
+  before.resize(count);
+  after.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    if (before[i] == after[i]) continue;
+    if (!before[i].empty()) out += cat("- ", before[i], "\n");
+    if (!after[i].empty()) out += cat("+ ", after[i], "\n");
+  }
+}
+
+bool admitted(const Pass& pass, const PassOptions& options) {
+  if (pass.cls == PassClass::Bounded && options.level == Level::Exact) return false;
+  return std::find(options.skip.begin(), options.skip.end(), pass.name) == options.skip.end();
+}
+
+void check_names(std::span<const Pass> rows, const PassOptions& options) {
+  for (const std::string& name : options.skip) {
+    bool known = std::any_of(rows.begin(), rows.end(), [&](auto& row) { return row.name == name; });
+    if (!known) fail("passes", cat("there is no pass named '", name, "' to skip"));
+  }
+}
+
+void verify_after(const ir::Graph& g, const Pass& pass) {
+  try {
+    ir::verify(g);
+  } catch (const InternalError& e) {
+    throw InternalError(cat("after pass '", pass.name, "': ", e.what()));
+  }
+}
+
+PassReport run_one(ir::Graph& g, const Pass& pass, const PassOptions& options) {
+  PassReport report{.name = pass.name, .nodes_before = g.size()};
+  Snapshot before;
+  if (options.changes) before = snapshot(g);
+  auto start = std::chrono::steady_clock::now();
+  report.changed = pass.run(g, options.context);
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.nodes_after = g.size();
+  if (options.verify_each) verify_after(g, pass);
+  if (options.changes && report.changed) {
+    Snapshot after = snapshot(g);
+    std::string out = cat("pass ", pass.name, "\n");
+    diff_lines(std::move(before.nodes), std::move(after.nodes), out);
+    diff_lines(std::move(before.results), std::move(after.results), out);
+    options.changes(out);
+  }
+  return report;
+}
+
+}  // namespace
+
+std::vector<PassReport> run_passes(ir::Graph& g, std::span<const Pass> rows,
+                                   const PassOptions& options) {
+  check_names(rows, options);
+  std::vector<PassReport> reports;
+  for (const Pass& pass : rows.first(std::min(rows.size(), options.stop_after))) {
+    if (admitted(pass, options)) reports.push_back(run_one(g, pass, options));
+  }
+  return reports;
+}
+
+std::string to_text(std::span<const PassReport> reports) {
+  std::string out;
+  for (const PassReport& r : reports) {
+    std::string line(r.name);
+    line.append(line.size() < 12 ? 12 - line.size() : 1, ' ');
+    line += cat(r.nodes_before, " -> ", r.nodes_after, " nodes");
+    line.append(line.size() < 36 ? 36 - line.size() : 1, ' ');
+    auto micros = static_cast<int64_t>(r.seconds * 1e6);
+    std::string fraction = cat(micros % 1000);
+    out += cat(line, micros / 1000, ".", std::string(3 - fraction.size(), '0'), fraction, " ms\n");
+  }
+  return out;
+}
+
+}  // namespace etch::passes

@@ -1,0 +1,26 @@
+#include "passes/pipeline.h"
+
+#include "passes/cse.h"
+#include "passes/dce.h"
+#include "passes/decompose.h"
+#include "passes/fold.h"
+#include "passes/simplify.h"
+
+namespace etch::passes {
+namespace {
+
+constexpr Pass kPipeline[] = {
+    {"dce", dce, PassClass::Exact, "what nobody reads should cost no later pass anything"},
+    {"simplify", simplify, PassClass::Exact, "algebra is cheapest while composites are one node"},
+    {"decompose", decompose, PassClass::Exact, "from here on only kernels' operators remain"},
+    {"fold", fold, PassClass::Exact, "bodies bring constants of their own"},
+    {"simplify", simplify, PassClass::Exact, "bodies and folded numbers make new algebra"},
+    {"cse", cse, PassClass::Exact, "bodies and gradients compute the same things twice"},
+    {"dce", dce, PassClass::Exact, "rewrites leave the old nodes behind"},
+};
+
+}  // namespace
+
+std::span<const Pass> pipeline() { return kPipeline; }
+
+}  // namespace etch::passes

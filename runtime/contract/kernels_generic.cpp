@@ -1,0 +1,11 @@
+#include "runtime/contract/kernels.h"
+#include "runtime/contract/simd_generic.h"
+
+namespace etch::runtime::contract::generic {
+
+#include "runtime/contract/tile.h"
+#include "runtime/contract/pack.h"
+#include "runtime/contract/plane.h"
+#include "runtime/contract/table.h"
+
+}  // namespace etch::runtime::contract::generic

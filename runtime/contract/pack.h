@@ -1,0 +1,162 @@
+// Packing loops over a vector type V of one tier. Included inside the namespace of a tier by
+// kernels_<tier>.cpp, never elsewhere.
+#pragma once
+
+static inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/// Up to kWidth rows of src, transposed: dst[p * dst_ld + l] = src[l * src_ld + p] for p < k, with
+/// lanes `rows` .. `fill` - 1 zero.
+template <class V>
+void transpose_strip(typename V::T* dst, int64_t dst_ld, const typename V::T* src, int64_t src_ld,
+                     int64_t k, int64_t rows, int64_t fill) {
+  constexpr int kW = V::kWidth;
+  typename V::Reg r[kW];
+  const typename V::Mask out = V::lanes(0, fill);
+  for (int64_t p = 0; p < k; p += kW) {
+    const int64_t here = min64(kW, k - p);
+    if (here == kW && rows == kW) {
+#pragma GCC unroll 16
+      for (int l = 0; l < kW; ++l) r[l] = V::load(src + l * src_ld + p);
+    } else {
+      const typename V::Mask in = V::lanes(0, here);
+      for (int l = 0; l < kW; ++l) r[l] = l < rows ? V::load(src + l * src_ld + p, in) : V::zero();
+    }
+    V::transpose(r);
+    typename V::T* to = dst + p * dst_ld;
+    if (here == kW && fill == kW) {
+#pragma GCC unroll 16
+      for (int q = 0; q < kW; ++q) V::store(to + q * dst_ld, r[q]);
+    } else {
+      for (int q = 0; q < here; ++q) V::store(to + q * dst_ld, r[q], out);
+    }
+  }
+}
+
+template <class V>
+void transpose(typename V::T* dst, int64_t dst_ld, const typename V::T* src, int64_t src_ld,
+               int64_t rows, int64_t cols) {
+  for (int64_t p = 0; p < rows; p += V::kWidth) {
+    const int64_t here = min64(V::kWidth, rows - p);
+    transpose_strip<V>(dst + p, dst_ld, src + p * src_ld, src_ld, cols, here, here);
+  }
+}
+
+template <class V>
+void pack_lanes(typename V::T* dst, int64_t dst_ld, const typename V::T* src, int64_t k,
+                int64_t lanes, int64_t k_stride, int64_t lane_stride) {
+  constexpr int kW = V::kWidth;
+  for (int64_t l = 0; l < dst_ld; l += kW) {
+    const int64_t fill = min64(kW, dst_ld - l);
+    const int64_t have = lanes < l ? 0 : min64(fill, lanes - l);
+    const typename V::T* from = src + l * lane_stride;
+    if (k_stride == 1 && lane_stride != 1) {
+      transpose_strip<V>(dst + l, dst_ld, from, lane_stride, k, have, fill);
+    } else if (lane_stride == 1) {
+      const typename V::Mask in = V::lanes(0, have), out = V::lanes(0, fill);
+      for (int64_t p = 0; p < k; ++p) {
+        V::store(dst + p * dst_ld + l, V::load(from + p * k_stride, in), out);
+      }
+    } else {
+      for (int64_t p = 0; p < k; ++p) {
+        for (int64_t i = 0; i < fill; ++i) {
+          dst[p * dst_ld + l + i] = i < have ? from[p * k_stride + i * lane_stride] : 0;
+        }
+      }
+    }
+  }
+}
+
+/// One vector of positions that share a load: lanes lo .. hi - 1 read x + base + l * sw.
+struct LaneRun {
+  int64_t lo, hi;
+  int64_t t, u;  // grid position of lane lo
+};
+
+/// The runs of lanes pos .. pos + count - 1 that stay in one grid row; returns how many.
+static inline int lane_runs(LaneRun* runs, int64_t pos, int64_t count, int64_t grid_w) {
+  int n = 0;
+  int64_t t = pos / grid_w, u = pos % grid_w;
+  for (int64_t lane = 0; lane < count; ++t, u = 0) {
+    const int64_t hi = min64(count, lane + grid_w - u);
+    runs[n++] = {lane, hi, t, u};
+    lane = hi;
+  }
+  return n;
+}
+
+/// Unit-stride runs: one masked load per run that has a lane inside the plane.
+template <class V>
+void patch_rows(typename V::T* dst, int64_t dst_ld, typename V::Mask out,
+                const Patches<typename V::T>& s, const LaneRun* runs, int n_runs, int64_t tap,
+                int64_t c0, int64_t c1) {
+  typename V::Mask mask[V::kWidth];
+  int64_t offset[V::kWidth];
+  int n = 0;
+  for (int r = 0; r < n_runs; ++r) {
+    const int64_t row = runs[r].t * s.sh + s.dh[tap], col = runs[r].u + s.dw[tap];
+    if (row < 0 || row >= s.h) continue;
+    const int64_t lo = col < 0 ? runs[r].lo - col : runs[r].lo;
+    const int64_t hi = min64(runs[r].hi, runs[r].lo + s.w - col);
+    if (lo >= hi) continue;
+    mask[n] = V::lanes(lo, hi);
+    offset[n++] = row * s.w + col - runs[r].lo;
+  }
+  const typename V::T* x = s.x + c0 * s.plane;
+  for (int64_t c = c0; c < c1; ++c, x += s.plane, dst += dst_ld) {
+    typename V::Reg v = n > 0 ? V::load(x + offset[0], mask[0]) : V::zero();
+    for (int r = 1; r < n; ++r) v = V::merge_load(v, x + offset[r], mask[r]);
+    V::store(dst, v, out);
+  }
+}
+
+/// Strided runs: one gather per vector, lanes outside the plane masked off.
+template <class V>
+void patch_gather(typename V::T* dst, int64_t dst_ld, typename V::Mask out,
+                  const Patches<typename V::T>& s, const LaneRun* runs, int n_runs, int64_t tap,
+                  int64_t c0, int64_t c1) {
+  // Relative to the first lane, so that 32 bits suffice.
+  int32_t index[V::kWidth] = {};
+  uint32_t inside = 0;
+  int64_t base = 0;
+  for (int r = 0; r < n_runs; ++r) {
+    const int64_t row = runs[r].t * s.sh + s.dh[tap];
+    if (row < 0 || row >= s.h) continue;
+    for (int64_t l = runs[r].lo; l < runs[r].hi; ++l) {
+      const int64_t col = (runs[r].u + l - runs[r].lo) * s.sw + s.dw[tap];
+      if (col < 0 || col >= s.w) continue;
+      if (inside == 0) base = row * s.w + col;
+      index[l] = static_cast<int32_t>(row * s.w + col - base);
+      inside |= 1u << l;
+    }
+  }
+  const typename V::Mask in = V::from_bits(inside);
+  const typename V::T* x = s.x + c0 * s.plane + base;
+  for (int64_t c = c0; c < c1; ++c, x += s.plane, dst += dst_ld) {
+    V::store(dst, V::gather(x, index, in), out);
+  }
+}
+
+template <class V>
+void pack_patches(typename V::T* dst, int64_t dst_ld, int64_t fill_to,
+                  const Patches<typename V::T>& s, int64_t pos, int64_t lanes, int64_t k0,
+                  int64_t k1) {
+  constexpr int kW = V::kWidth;
+  LaneRun runs[kW];
+  for (int64_t l = 0; l < fill_to; l += kW) {
+    const int64_t fill = min64(kW, fill_to - l);
+    const int64_t have = lanes < l ? 0 : min64(fill, lanes - l);
+    const int n_runs = lane_runs(runs, pos + l, have, s.grid_w);
+    const typename V::Mask out = V::lanes(0, fill);
+    for (int64_t k = k0; k < k1;) {
+      const int64_t tap = k / s.channels, c0 = k % s.channels;
+      const int64_t c1 = min64(s.channels, c0 + k1 - k);
+      typename V::T* to = dst + (k - k0) * dst_ld + l;
+      if (s.sw == 1) {
+        patch_rows<V>(to, dst_ld, out, s, runs, n_runs, tap, c0, c1);
+      } else {
+        patch_gather<V>(to, dst_ld, out, s, runs, n_runs, tap, c0, c1);
+      }
+      k += c1 - c0;
+    }
+  }
+}

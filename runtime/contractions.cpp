@@ -1,0 +1,139 @@
+#include "runtime/contractions.h"
+
+#include "ir/ops/contract.h"
+#include "runtime/contract/contract.h"
+
+namespace etch::runtime {
+namespace {
+
+using contract::Scratch;
+
+Scratch& thread_scratch() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+/// Runs of batches whose offsets advance evenly become one call; others go one by one.
+bool run_matmul(std::span<const Operand> in, const void*, void* out,
+                std::span<const int64_t> out_sizes) {
+  const Operand &a = in[0], &b = in[1];
+  size_t ar = a.sizes.size(), br = b.sizes.size(), cr = out_sizes.size();
+  contract::MatmulDesc d;
+  d.dtype = a.dtype;
+  d.m = out_sizes[cr - 2];
+  d.n = out_sizes[cr - 1];
+  d.k = a.sizes[ar - 1];
+  d.a_row = a.strides[ar - 2];
+  d.a_col = a.strides[ar - 1];
+  d.b_row = b.strides[br - 2];
+  d.b_col = b.strides[br - 1];
+  d.c_row = d.n;
+  d.c_batch = d.m * d.n;
+  int64_t item = static_cast<int64_t>(itemsize(a.dtype));
+  int64_t outer = 1, inner = 1;
+  auto stride_at = [&](const Operand& x, size_t rank, size_t axis) {
+    size_t skip = cr - rank;
+    if (axis < skip || x.sizes[axis - skip] == 1) return int64_t{0};
+    return x.strides[axis - skip];
+  };
+  if (cr > 2) {
+    inner = out_sizes[cr - 3];
+    d.a_batch = stride_at(a, ar, cr - 3);
+    d.b_batch = stride_at(b, br, cr - 3);
+  }
+  for (size_t i = 0; i + 3 < cr; ++i) outer *= out_sizes[i];
+  d.batch = inner;
+  for (int64_t z = 0; z < outer; ++z) {
+    int64_t rest = z, a_at = 0, b_at = 0;
+    for (size_t i = cr > 3 ? cr - 3 : 0; i-- > 0;) {
+      int64_t index = rest % out_sizes[i];
+      rest /= out_sizes[i];
+      a_at += index * stride_at(a, ar, i);
+      b_at += index * stride_at(b, br, i);
+    }
+    d.a = static_cast<const std::byte*>(a.data) + a_at * item;
+    d.b = static_cast<const std::byte*>(b.data) + b_at * item;
+    d.c = static_cast<std::byte*>(out) + z * inner * d.c_batch * item;
+    contract::matmul(d, thread_scratch());
+  }
+  return true;
+}
+
+bool is_dense(const Operand& x) {
+  int64_t next = 1;
+  for (size_t i = x.sizes.size(); i-- > 0;) {
+    if (x.sizes[i] != 1 && x.strides[i] != next) return false;
+    next *= x.sizes[i];
+  }
+  return true;
+}
+
+ir::TensorRef ref(const Operand& x) { return {const_cast<void*>(x.data), x.dtype, x.sizes}; }
+
+bool run_conv(std::span<const Operand> in, const void* attrs, void* out,
+              std::span<const int64_t>) {
+  const auto& a = *static_cast<const ir::Conv2d::Attrs*>(attrs);
+  if (!is_dense(in[0]) || !is_dense(in[1])) return false;
+  auto d = ir::conv_geometry(ref(in[0]), ref(in[1]), a.stride, a.padding, a.dilation, a.groups);
+  contract::conv2d_forward(d, in[0].data, in[1].data, out, thread_scratch());
+  return true;
+}
+
+bool run_conv_input_grad(std::span<const Operand> in, const void* attrs, void* out,
+                         std::span<const int64_t> out_sizes) {
+  const auto& a = *static_cast<const ir::Conv2dInputGrad::Attrs*>(attrs);
+  if (!is_dense(in[0]) || !is_dense(in[1])) return false;
+  ir::TensorRef x{out, in[0].dtype, out_sizes};
+  auto d = ir::conv_geometry(x, ref(in[1]), a.stride, a.padding, a.dilation, a.groups);
+  contract::conv2d_backward_data(d, in[0].data, in[1].data, out, thread_scratch());
+  return true;
+}
+
+bool run_conv_weight_grad(std::span<const Operand> in, const void* attrs, void* out,
+                          std::span<const int64_t> out_sizes) {
+  const auto& a = *static_cast<const ir::Conv2dWeightGrad::Attrs*>(attrs);
+  if (!is_dense(in[0]) || !is_dense(in[1])) return false;
+  ir::TensorRef w{out, in[0].dtype, out_sizes};
+  auto d = ir::conv_geometry(ref(in[0]), w, a.stride, a.padding, a.dilation, a.groups);
+  contract::conv2d_backward_weights(d, in[0].data, in[1].data, out, thread_scratch());
+  return true;
+}
+
+using Run = bool (*)(std::span<const Operand>, const void*, void*, std::span<const int64_t>);
+struct Packed {
+  const ir::OpDef* op;
+  Run run;
+};
+
+// The declared list of operators with packed kernels.
+std::span<const Packed> packed_list() {
+  static const Packed list[] = {
+      {&ir::op_def<ir::Conv2d>(), &run_conv},
+      {&ir::op_def<ir::Conv2dInputGrad>(), &run_conv_input_grad},
+      {&ir::op_def<ir::Conv2dWeightGrad>(), &run_conv_weight_grad},
+      {&ir::op_def<ir::MatMul>(), &run_matmul},
+  };
+  return list;
+}
+
+}  // namespace
+
+bool run_contraction(const ir::OpDef& op, std::span<const Operand> in, const void* attrs,
+                     void* out, std::span<const int64_t> out_sizes) {
+  for (const Packed& p : packed_list()) {
+    if (p.op == &op) return p.run(in, attrs, out, out_sizes);
+  }
+  return false;
+}
+
+bool run_contraction(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
+                     std::span<const Tensor> out) {
+  SmallVec<Operand, 4> operands;
+  for (const Tensor& t : in) {
+    const TensorImpl& i = impl(t);
+    operands.push_back({i.data, i.dtype, i.sizes, i.strides});
+  }
+  return run_contraction(op, operands, attrs, impl(out[0]).data, impl(out[0]).sizes);
+}
+
+}  // namespace etch::runtime

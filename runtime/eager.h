@@ -1,0 +1,52 @@
+// Executing operators on tensors at once.
+#pragma once
+
+#include "ir/var.h"
+#include "runtime/tensor_impl.h"
+
+namespace etch::runtime {
+
+/// Runs an operator: promotion, inference, kernel, tape, recorder. `attrs` is the operator's Attrs.
+/// Raises UserError with current_loc().
+std::vector<Tensor> apply(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs);
+Tensor apply1(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs);
+
+template <class Op>
+Tensor run(const typename Op::Attrs& attrs, std::span<const Tensor> in) {
+  return apply1(ir::op_def<Op>(), in, &attrs);
+}
+
+/// Sets current_loc() while alive; public functions open one.
+class At {
+ public:
+  explicit At(SourceLoc loc) : before_(current_loc()) { current_loc() = loc; }
+  ~At() { current_loc() = before_; }
+  At(const At&) = delete;
+  At& operator=(const At&) = delete;
+
+ private:
+  SourceLoc before_;
+};
+
+/// The eager runtime as an Emitter; a Var's payload is a TensorImpl.
+class EagerEmitter : public ir::Emitter {
+ public:
+  static EagerEmitter& instance();
+  ir::Vars emit(const ir::OpDef& op, std::span<const ir::Var> operands,
+                const void* attrs) override;
+  ir::TensorType type_of(uint64_t payload) const override;
+  void retain(uint64_t payload) override;
+  void release(uint64_t payload) override;
+  static ir::Var var(const Tensor& t);
+  static Tensor tensor(const ir::Var& v);
+};
+
+/// Copies elements between tensors of equal shape and dtype, any strides.
+void copy_elements(const Tensor& from, const Tensor& to);
+
+/// Runs the kernel of an operator on concrete tensors: no promotion, no tape, no recording. `out` are
+/// dense tensors of the inferred types.
+void execute(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
+             std::span<const Tensor> out);
+
+}  // namespace etch::runtime

@@ -1,0 +1,48 @@
+// The C++ operators on tensors and numbers.
+#include "ir/ops/elementwise.h"
+#include "runtime/eager.h"
+
+namespace etch {
+
+using runtime::apply1;
+
+namespace {
+
+/// The number as an operand for `other`: of its dtype, or f32 for a floating number beside integers.
+Tensor operand(Scalar s, const Tensor& other) {
+  runtime::require_defined(other, "operator");
+  DType t = other.dtype();
+  if (s.is_float && !is_float(t)) t = DType::F32;
+  if (!s.is_float && is_bool(t)) t = DType::I64;
+  return scalar_tensor(s, t);
+}
+
+template <class Op>
+Tensor binary(const Tensor& a, const Tensor& b) {
+  const Tensor in[] = {a, b};
+  const typename Op::Attrs attrs{};
+  return apply1(ir::op_def<Op>(), in, &attrs);
+}
+
+}  // namespace
+
+#define ETCH_TENSOR_OPERATOR(symbol, Op)                                                         \
+  Tensor operator symbol(const Tensor& a, const Tensor& b) { return binary<ir::Op>(a, b); }      \
+  Tensor operator symbol(const Tensor& a, Scalar b) { return binary<ir::Op>(a, operand(b, a)); } \
+  Tensor operator symbol(Scalar a, const Tensor& b) { return binary<ir::Op>(operand(a, b), b); }
+ETCH_TENSOR_OPERATOR(+, Add)
+ETCH_TENSOR_OPERATOR(-, Sub)
+ETCH_TENSOR_OPERATOR(*, Mul)
+ETCH_TENSOR_OPERATOR(/, Div)
+ETCH_TENSOR_OPERATOR(<, Lt)
+ETCH_TENSOR_OPERATOR(>, Gt)
+ETCH_TENSOR_OPERATOR(<=, Le)
+ETCH_TENSOR_OPERATOR(>=, Ge)
+#undef ETCH_TENSOR_OPERATOR
+
+Tensor operator-(const Tensor& x) {
+  const ir::Neg::Attrs attrs{};
+  return apply1(ir::op_def<ir::Neg>(), {&x, 1}, &attrs);
+}
+
+}  // namespace etch

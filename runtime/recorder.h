@@ -1,0 +1,41 @@
+// What the runtime tells a tracer, and asks it. One thread-local branch per operator.
+#pragma once
+
+#include "runtime/tensor_impl.h"
+
+namespace etch::runtime {
+
+/// Sees every operator call of its thread while installed. Implemented by the tracer.
+class Recorder {
+ public:
+  virtual ~Recorder() = default;
+  /// `op` ran on `in` and gave `out`; `attrs` may hold symbolic sizes.
+  virtual void record(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
+                      std::span<const Tensor> out) = 0;
+  /// `self` is about to be overwritten in place by `value` (same shape and dtype). Called before the
+  /// memory changes.
+  virtual void record_write(const Tensor& self, const Tensor& value) = 0;
+  /// The size of an axis as the trace sees it.
+  virtual Dim size_of(const Tensor& t, int axis, SourceLoc loc) = 0;
+  /// The number that a symbolic size has in this run; guards nothing.
+  virtual int64_t example(Dim d) = 0;
+  /// The host read the contents of `t` (a pointer, a copy). Raises UserError when t is traced.
+  virtual void host_read(const Tensor& t, SourceLoc loc, std::string_view what) = 0;
+};
+
+Recorder* recorder();
+Recorder* exchange_recorder(Recorder* next);
+
+/// Suspends recording on this thread while alive.
+class PauseRecording {
+ public:
+  PauseRecording() : before_(exchange_recorder(nullptr)) {}
+  ~PauseRecording() { exchange_recorder(before_); }
+  PauseRecording(const PauseRecording&) = delete;
+  PauseRecording& operator=(const PauseRecording&) = delete;
+
+ private:
+  Recorder* before_;
+};
+
+}  // namespace etch::runtime

@@ -1,0 +1,351 @@
+#include "tracer/recorder.h"
+
+#include <atomic>
+#include <cstring>
+
+#include "ir/ops/index.h"
+#include "ir/ops/view.h"
+
+namespace etch::tracer {
+
+using ir::Value;
+using runtime::impl;
+using runtime::Storage;
+using runtime::TensorImpl;
+
+namespace {
+
+std::atomic<uint64_t> next_epoch{1};
+constexpr size_t kLargeConstant = size_t{64} << 10;
+
+uint64_t newest_serial() { return impl(empty(SizeList(Shape{}))).serial; }
+
+size_t bytes_of(const TensorImpl& t) { return static_cast<size_t>(t.numel) * itemsize(t.dtype); }
+
+/// Dense and covering its whole buffer.
+bool is_whole(const TensorImpl& t) {
+  return t.contiguous && t.data == t.storage->data && bytes_of(t) == t.storage->bytes;
+}
+
+}  // namespace
+
+GraphRecorder::GraphRecorder(const TraceOptions& options)
+    : options_(options), epoch_(next_epoch.fetch_add(1)), first_serial_(newest_serial()) {
+  for (const NamedTensor& s : options.state) {
+    runtime::require_defined(s.tensor, "trace");
+    if (!is_whole(impl(s.tensor))) {
+      fail("trace", cat("state ", s.name, " is a view of a larger buffer"),
+           "Register the tensor that owns the buffer");
+    }
+    auto [it, fresh] = buffers_.try_emplace(impl(s.tensor).storage);
+    if (!fresh) continue;  // shared parameters are one slot, under their first name
+    it->second.holder = s.tensor;
+    it->second.state = static_cast<int>(data_.state.size());
+    data_.state.push_back(s);
+  }
+}
+
+void GraphRecorder::add_input(const NamedTensor& input) {
+  const TensorImpl& t = impl(input.tensor);
+  ir::TensorType type = runtime::type_of(t);
+  for (const DynamicDim& d : options_.dynamic) {
+    if (d.input != input.name) continue;
+    auto axis = static_cast<size_t>(
+        ir::normalize_axis("trace", d.axis, static_cast<int>(t.sizes.size())));
+    Dim symbol = Dim::symbol(d.symbol);
+    int64_t example = t.sizes[axis];
+    for (const SymbolBinding& b : examples_) {
+      if (b.symbol.same_as(symbol) && b.value != example) {
+        fail("trace", cat("symbol ", d.symbol, " is ", b.value, " in one place and ", example,
+                          " in ", input.name, " axis ", d.axis),
+             "Use another name for a size of its own");
+      }
+      if (!b.symbol.same_as(symbol) && b.value == example) {
+        fail("trace", cat("symbols ", b.symbol, " and ", d.symbol, " have the same example ",
+                          example),
+             "Give distinct example sizes, so that they cannot be confused");
+      }
+    }
+    if (example < 2) {
+      fail("trace", cat("dynamic axis ", d.axis, " of ", input.name, " has example size ", example),
+           "Trace with an example of at least 2");
+    }
+    if (example < d.low || example > d.high) {
+      fail("trace", cat("example ", example, " of ", d.symbol, " is outside ", d.low, " to ", d.high));
+    }
+    bool known = false;
+    for (const SymbolBinding& b : examples_) known |= b.symbol.same_as(symbol);
+    if (!known) {
+      examples_.push_back({symbol, example});
+      data_.graph.symbols.push_back({symbol, d.low, d.high});
+    }
+    type.shape[axis] = symbol;
+  }
+  Value v = data_.graph.add_input(input.name, type);
+  auto [it, fresh] = buffers_.try_emplace(t.storage);
+  if (!fresh || !is_whole(t)) {
+    // Aliases of other inputs or of state: the function gets a copy, so that nothing is shared.
+    if (!fresh) {
+      fail("trace", cat("input ", input.name, " shares its buffer with another input or a state"),
+           "Pass a clone");
+    }
+  }
+  it->second.holder = input.tensor;
+  it->second.current = v;
+  it->second.input = static_cast<int>(data_.graph.inputs().size()) - 1;
+  bind(input.tensor, v);
+  data_.inputs.push_back(input);
+}
+
+void GraphRecorder::bind(const Tensor& t, Value v) {
+  TensorImpl& i = impl(t);
+  i.trace = epoch_;
+  i.trace_value = ir::GraphEmitter::pack(v);
+  i.trace_version = i.storage->version;
+}
+
+void GraphRecorder::stamp_origin() {
+  ir::Graph& g = data_.graph;
+  const SourceLoc& loc = current_loc();
+  g.set_origin(g.intern_scope(current_scope()), g.intern_loc(loc.file, loc.line));
+}
+
+Value GraphRecorder::append(const ir::OpDef& op, std::span<const Value> in, const void* attrs) {
+  ir::Types types;
+  for (Value v : in) types.push_back(data_.graph.type(v));
+  ir::Types out = ir::infer_types(op, types, attrs);
+  stamp_origin();
+  ir::AttrBox box = op.schema->count == 0 ? ir::AttrBox{} : ir::AttrBox::copy(*op.schema, attrs);
+  return {data_.graph.add_node(op, in, std::move(box), std::move(out)), 0};
+}
+
+void GraphRecorder::record(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
+                           std::span<const Tensor> out) {
+  SmallVec<Value, 4> inputs;
+  for (const Tensor& t : in) inputs.push_back(value_of_tensor(t));
+  Value v = append(op, inputs, attrs);
+  for (size_t i = 0; i < out.size(); ++i) {
+    TensorImpl& t = impl(out[i]);
+    v.index = static_cast<uint32_t>(i);
+    bind(out[i], v);
+    auto [it, fresh] = buffers_.try_emplace(t.storage);
+    if (!fresh) continue;  // a view: its buffer is known
+    it->second.holder = out[i];
+    it->second.current = v;
+    it->second.made_here = true;
+  }
+}
+
+std::vector<ir::NodeId> GraphRecorder::view_chain(Value v) const {
+  std::vector<ir::NodeId> chain;
+  for (;;) {
+    const ir::Node& n = data_.graph.node(v.node);
+    if (!n.op->is_view()) break;
+    chain.insert(chain.begin(), v.node);
+    v = n.inputs[0];
+  }
+  return chain;
+}
+
+Value GraphRecorder::replay_views(std::span<const ir::NodeId> chain, Value base) {
+  for (ir::NodeId id : chain) {
+    ir::AttrBox attrs = data_.graph.node(id).attrs;
+    base = append(*data_.graph.node(id).op, {&base, 1}, attrs.data());
+  }
+  return base;
+}
+
+Value GraphRecorder::value_of_tensor(const Tensor& t) {
+  TensorImpl& i = impl(t);
+  if (!traced(i)) return capture(t);
+  Value v = ir::GraphEmitter::unpack(i.trace_value);
+  if (i.trace_version == i.storage->version) return v;
+  // Somebody wrote through another alias since: look at the buffer's current value instead.
+  std::vector<ir::NodeId> chain = view_chain(v);
+  const Buffer& b = buffers_.at(i.storage);
+  v = replay_views(chain, b.current);
+  bind(t, v);
+  return v;
+}
+
+Value GraphRecorder::capture(const Tensor& t) {
+  const TensorImpl& i = impl(t);
+  auto it = buffers_.find(i.storage);
+  if (it == buffers_.end()) return capture_constant(t);
+  Buffer& b = it->second;
+  if (!b.current.valid()) {  // a slot's first use
+    const NamedTensor& slot = data_.state[static_cast<size_t>(b.state)];
+    b.current = data_.graph.add_input(slot.name, runtime::type_of(impl(slot.tensor)),
+                                      ir::InputKind::State);
+    data_.captures.push_back({slot.name, bytes_of(impl(slot.tensor)), current_loc()});
+    bind(slot.tensor, b.current);
+  }
+  const TensorImpl& holder = impl(b.holder);
+  if (is_whole(i) && i.dtype == holder.dtype) {
+    Value v = b.current;
+    if (i.sizes != holder.sizes) {
+      ir::Reshape::Attrs attrs{to_shape(i.sizes)};
+      v = append(ir::op_def<ir::Reshape>(), {&v, 1}, &attrs);
+    }
+    bind(t, v);
+    return v;
+  }
+  fail("trace", cat("a view of ", b.state >= 0 ? data_.state[static_cast<size_t>(b.state)].name
+                                               : std::string("a traced tensor"),
+                    " with shape ", i.sizes, " was made outside the trace"),
+       "Make the view inside the traced function", current_loc());
+}
+
+Value GraphRecorder::capture_constant(const Tensor& t) {
+  const TensorImpl& i = impl(t);
+  if (i.serial > first_serial_) {
+    fail("trace", cat("a tensor of shape ", i.sizes,
+                      " was made during the trace from host data, by no recorded operator"),
+         "Pass it as an input, or make it before the trace", current_loc());
+  }
+  size_t bytes = bytes_of(i);
+  if (bytes > kLargeConstant && !options_.allow_large_constants) {
+    fail("trace", cat("an unnamed tensor of ", bytes, " bytes and shape ", i.sizes, " is captured"),
+         "Name it in TraceOptions::state, pass it as an input, or allow_large_constants",
+         current_loc());
+  }
+  runtime::PauseRecording pause;
+  Tensor copy = t.clone();
+  auto keep = std::make_shared<Tensor>(copy);
+  std::shared_ptr<const void> data(keep, impl(copy).data);
+  Value v = data_.graph.add_constant(ir::make_constant(i.dtype, i.sizes, std::move(data)));
+  data_.captures.push_back({"", bytes, current_loc()});
+  Buffer b;
+  b.holder = t;
+  b.current = v;
+  if (is_whole(i)) buffers_.emplace(i.storage, std::move(b));
+  bind(t, v);
+  return v;
+}
+
+/// The whole buffer after `value` was written where the chain of views looks.
+Value GraphRecorder::write_through(std::span<const ir::NodeId> chain, Value base, Value value) {
+  if (chain.empty()) return value;
+  const ir::OpDef& op = *data_.graph.node(chain[0]).op;
+  ir::AttrBox attrs = data_.graph.node(chain[0]).attrs;
+  if (chain.size() > 1) {
+    Value inner = replay_views(chain.first(1), base);
+    value = write_through(chain.subspan(1), inner, value);
+  }
+  if (&op == &ir::op_def<ir::Slice>()) {
+    const Value in[] = {base, value};
+    return append(ir::op_def<ir::SliceScatter>(), in, attrs.data());
+  }
+  if (&op == &ir::op_def<ir::Expand>()) {
+    fail("trace", "an expanded tensor cannot be written", "Clone it first", current_loc());
+  }
+  if (&op == &ir::op_def<ir::Permute>()) {
+    const Axes& axes = attrs.as<ir::Permute::Attrs>().axes;
+    ir::Permute::Attrs inverse{Axes(axes.size(), 0)};
+    for (size_t i = 0; i < axes.size(); ++i) {
+      int64_t a = axes[i] < 0 ? axes[i] + static_cast<int64_t>(axes.size()) : axes[i];
+      inverse.axes[static_cast<size_t>(a)] = static_cast<int64_t>(i);
+    }
+    return append(ir::op_def<ir::Permute>(), {&value, 1}, &inverse);
+  }
+  // Reshape, squeeze, unsqueeze: the same elements in the same order.
+  ir::Reshape::Attrs back{data_.graph.type(base).shape};
+  return append(ir::op_def<ir::Reshape>(), {&value, 1}, &back);
+}
+
+void GraphRecorder::record_write(const Tensor& self, const Tensor& value) {
+  Value now = value_of_tensor(self);
+  Value v = value_of_tensor(value);
+  TensorImpl& t = impl(self);
+  auto it = buffers_.find(t.storage);
+  invariant(it != buffers_.end(), "a written tensor has no buffer in the trace");
+  Buffer& b = it->second;
+  if (b.state < 0 && !b.made_here) {
+    fail("trace",
+         b.input >= 0 ? cat("input ", data_.graph.inputs()[static_cast<size_t>(b.input)].name,
+                            " is changed in place")
+                      : cat("an unnamed captured tensor of shape ", t.sizes,
+                            " is changed in place"),
+         b.input >= 0 ? "Return the new value instead, or clone the input first"
+                      : "Name it in TraceOptions::state",
+         current_loc());
+  }
+  std::vector<ir::NodeId> chain = view_chain(now);
+  b.current = write_through(chain, b.current, v);
+  b.written = true;
+  Value seen = chain.empty() ? b.current : replay_views(chain, b.current);
+  t.trace_value = ir::GraphEmitter::pack(seen);
+  t.trace_version = t.storage->version + 1;  // the runtime writes and counts right after this
+}
+
+Dim GraphRecorder::size_of(const Tensor& t, int axis, SourceLoc loc) {
+  const TensorImpl& i = impl(t);
+  auto a = static_cast<size_t>(axis);
+  if (!traced(i)) return Dim(i.sizes[a]);
+  Dim d = data_.graph.type(ir::GraphEmitter::unpack(i.trace_value)).shape[a];
+  if (!d.is_const()) size_locs_[d.raw()] = loc;
+  return d;
+}
+
+void GraphRecorder::host_read(const Tensor& t, SourceLoc loc, std::string_view what) {
+  const TensorImpl& i = impl(t);
+  bool state = false;
+  if (auto it = buffers_.find(i.storage); it != buffers_.end()) state = true;
+  if (!traced(i) && !state) return;
+  fail("trace", cat(what, " of a traced tensor of shape ", i.sizes, " leaves the trace"),
+       "Its value would be baked in silently; keep it a tensor, or read it outside the trace", loc);
+}
+
+void GraphRecorder::refuse(const std::string& what, Dim d) {
+  SourceLoc loc = current_loc();
+  if (auto it = size_locs_.find(d.raw()); it != size_locs_.end()) loc = it->second;
+  fail("trace", cat(what, " depends on the dynamic size ", d), 
+       "Keep it a Dim (arithmetic and shapes take Dims), or make the axis static", loc);
+}
+
+int64_t GraphRecorder::value_of(Dim d) { refuse("a raw number", d); }
+bool GraphRecorder::equal(Dim a, Dim b) {
+  refuse(cat("the comparison ", to_text(a), " == ", to_text(b)), a.is_const() ? b : a);
+}
+bool GraphRecorder::less(Dim a, Dim b) {
+  refuse(cat("the comparison ", to_text(a), " < ", to_text(b)), a.is_const() ? b : a);
+}
+
+TraceData GraphRecorder::finish(const std::vector<NamedTensor>& results) {
+  ir::Graph& g = data_.graph;
+  for (size_t i = 0; i < results.size(); ++i) {
+    runtime::require_defined(results[i].tensor, "trace");
+    Value v = value_of_tensor(results[i].tensor);
+    std::string name = results[i].name.empty() ? (results.size() == 1 ? "y" : cat("y", i))
+                                               : results[i].name;
+    g.add_result(v, std::move(name));
+    data_.results.push_back(results[i].tensor);
+  }
+  std::vector<NamedTensor> used;
+  for (const ir::GraphInput& in : g.inputs()) {
+    if (in.kind != ir::InputKind::State) continue;
+    for (const NamedTensor& s : data_.state) {
+      if (s.name == in.name) used.push_back(s);
+    }
+  }
+  for (size_t k = 0; k < g.inputs().size(); ++k) {
+    const ir::GraphInput& in = g.inputs()[k];
+    for (const auto& [storage, b] : buffers_) {
+      if (b.state < 0 || !b.written) continue;
+      const std::string& name = data_.state[static_cast<size_t>(b.state)].name;
+      if (name == in.name) g.add_result(b.current, in.name, static_cast<int>(k));
+    }
+  }
+  data_.state = std::move(used);
+  return std::move(data_);
+}
+
+Recording::Recording(GraphRecorder& recorder)
+    : before_(runtime::exchange_recorder(&recorder)),
+      resolver_before_(exchange_dim_resolver(&recorder)) {}
+Recording::~Recording() {
+  runtime::exchange_recorder(before_);
+  exchange_dim_resolver(resolver_before_);
+}
+
+}  // namespace etch::tracer

@@ -1,0 +1,63 @@
+#include "etch/trace.h"
+
+#include "ir/text.h"
+#include "tracer/check.h"
+#include "tracer/recorder.h"
+
+namespace etch {
+
+namespace {
+thread_local std::string scope_path;
+}
+
+Scope::Scope(std::string_view name) : before_(scope_path.size()) {
+  if (!scope_path.empty()) scope_path += '.';
+  scope_path += name;
+}
+Scope::~Scope() { scope_path.resize(before_); }
+const std::string& current_scope() { return scope_path; }
+
+const ir::Graph& Trace::graph() const { return data_->graph; }
+const std::vector<NamedTensor>& Trace::state() const { return data_->state; }
+const std::vector<Capture>& Trace::captures() const { return data_->captures; }
+const std::vector<NamedTensor>& Trace::example_inputs() const { return data_->inputs; }
+const std::vector<Tensor>& Trace::example_results() const { return data_->results; }
+std::string Trace::text() const { return ir::print(data_->graph); }
+
+Trace trace_flat(const FlatFunction& f, const std::vector<NamedTensor>& inputs,
+                 const TraceOptions& options) {
+  if (runtime::recorder() != nullptr) {
+    fail("trace", "a trace is already being recorded on this thread",
+         "Call trace() outside of it", current_loc());
+  }
+  for (const DynamicDim& d : options.dynamic) {
+    bool found = false;
+    for (const NamedTensor& i : inputs) found |= i.name == d.input;
+    if (!found) {
+      fail("trace", cat("dynamic axis names the input ", d.input, ", which there is not"),
+           "Use an input's path");
+    }
+  }
+  // The check replays on what the state was before the run.
+  std::vector<NamedTensor> before;
+  if (options.check) {
+    for (const NamedTensor& s : options.state) before.push_back({s.name, s.tensor.clone()});
+  }
+  tracer::GraphRecorder recorder(options);
+  std::vector<Tensor> tensors;
+  std::vector<NamedTensor> results;
+  {
+    tracer::Recording recording(recorder);
+    for (const NamedTensor& i : inputs) {
+      runtime::require_defined(i.tensor, "trace");
+      recorder.add_input(i);
+      tensors.push_back(i.tensor);
+    }
+    results = f(tensors);
+  }
+  auto data = std::make_shared<tracer::TraceData>(recorder.finish(results));
+  if (options.check) tracer::check_replay(*data, before);
+  return Trace(std::move(data));
+}
+
+}  // namespace etch
