@@ -79,10 +79,7 @@ std::shared_ptr<const CompiledKernel> KernelCompiler::get(const ir::loop::Kernel
   using State = CompiledKernel::State;
   Slot slot = find_or_add(kernel, settings);
   if (settings.mode == CompileMode::Sync && slot->fn() == nullptr) {
-    State expected = State::Queued;
-    if (slot->state_.compare_exchange_strong(expected, State::Building)) {
-      build(*slot);
-    } else {
+    if (!try_build(*slot)) {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] {
         State s = slot->state_;
@@ -99,12 +96,18 @@ void KernelCompiler::raise_if_failed(const CompiledKernel& k) const {
                       ". Without `strict` the interpreter runs it"), ErrorKind::Unavailable);
 }
 
-void KernelCompiler::build(CompiledKernel& k) {
+/// Builds unless somebody else does or did. The claim is made under the lock that a fork waits for:
+/// a child never sees a kernel that nobody will finish.
+bool KernelCompiler::try_build(CompiledKernel& k) {
+  using State = CompiledKernel::State;
   std::shared_lock builds(building_);
-  build_unlocked(k);
+  State expected = State::Queued;
+  if (!k.state_.compare_exchange_strong(expected, State::Building)) return false;
+  build(k);
+  return true;
 }
 
-void KernelCompiler::build_unlocked(CompiledKernel& k) {
+void KernelCompiler::build(CompiledKernel& k) {
   std::string reason;
   try {
     auto start = std::chrono::steady_clock::now();
@@ -181,14 +184,21 @@ void KernelCompiler::run_thread() {
   using State = CompiledKernel::State;
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10);
   bool first = true;
-  std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-    if (stopping_) return;
-    Slot slot = std::move(queue_.front());
-    queue_.pop_front();
-    thread_busy_ = true;
-    lock.unlock();
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    }
+    std::shared_lock builds(building_);
+    Slot slot;
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_) return;
+      if (queue_.empty()) continue;
+      slot = std::move(queue_.front());
+      queue_.pop_front();
+      thread_busy_ = true;
+    }
     State expected = State::Queued;
     if (slot->state_.compare_exchange_strong(expected, State::Building)) {
       build(*slot);
@@ -197,7 +207,7 @@ void KernelCompiler::run_thread() {
       if (first && this == the_compiler) std::atexit(&at_exit);
       first = false;
     }
-    lock.lock();
+    std::lock_guard lock(mutex_);
     thread_busy_ = false;
     changed_.notify_all();
   }
@@ -236,15 +246,16 @@ void KernelCompiler::after_fork_parent() {
   c.building_.unlock();
 }
 
-/// The child has no background thread; what was queued compiles when asked for again.
+/// The child has no background thread; what was queued goes to a new one. Locks and the condition may
+/// count waiters that exist only in the parent, so they are made anew.
 void KernelCompiler::after_fork_child() {
   KernelCompiler& c = *the_compiler.load();
+  new (&c.building_) std::shared_mutex;
+  new (&c.mutex_) std::mutex;
+  new (&c.changed_) std::condition_variable;
   c.thread_ = nullptr;  // the object of a thread that does not exist here cannot be destroyed
   c.thread_busy_ = false;
-  new (&c.changed_) std::condition_variable;  // it may count waiters of the parent
   if (!c.queue_.empty()) c.start_thread();
-  c.mutex_.unlock();
-  c.building_.unlock();
 }
 
 }  // namespace etch::codegen

@@ -89,8 +89,8 @@ class KernelCompiler {
  private:
   using Slot = std::shared_ptr<CompiledKernel>;
   Slot find_or_add(const ir::loop::Kernel& kernel, const CompileSettings& settings);
+  bool try_build(CompiledKernel& k);
   void build(CompiledKernel& k);
-  void build_unlocked(CompiledKernel& k);
   bool load(CompiledKernel& k, const CompiledObject& object, std::string& reason);
   void settle(CompiledKernel& k, std::string reason);
   void start_thread();

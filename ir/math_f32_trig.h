@@ -95,9 +95,9 @@ template <bool kAnySize, class S>
 ETCH_INLINE S sin_shifted(S x, int shift) {
   auto r = reduce_angle<kAnySize>(x);
   auto q = r.quadrant + shift;
-  S y = select(eq(q & 1, 0), sin_poly(r.hi, r.lo), cos_poly(r.hi, r.lo));
-  S signed_y = select(eq(q & 2, 0), y, -y);
-  return shift == 0 ? select(lt(abs(x), 0x1p-20), x, signed_y) : signed_y;
+  auto s = bitcast<int32_t>(sin_poly(r.hi, r.lo)), c = bitcast<int32_t>(cos_poly(r.hi, r.lo));
+  S y = bitcast<float>(blend(s, c, -(q & 1)) ^ ((q & 2) << 30));
+  return shift == 0 ? select(lt(abs(x), 0x1p-20), x, y) : y;
 }
 template <bool kAnySize, class S>
 ETCH_INLINE S tan_sized(S x) {
@@ -111,7 +111,8 @@ ETCH_INLINE S tan_sized(S x) {
   // -1/(t + t_lo) by one Newton step, which also takes the division's own rounding.
   S c = -1 / t;
   S fix = fma(c, t, 1) + c * t_lo;
-  S y = select(eq(r.quadrant & 1, 0), t, fma(c, fix, c));
+  auto even = bitcast<int32_t>(t), odd = bitcast<int32_t>(fma(c, fix, c));
+  S y = bitcast<float>(blend(even, odd, -(r.quadrant & 1)));
   return select(lt(abs(x), 0x1p-20), x, y);
 }
 

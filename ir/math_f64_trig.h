@@ -37,7 +37,7 @@ ETCH_INLINE I mul_high(I a, I b) {
   return a_hi * b_hi + (cross >> 32) + (other >> 32) + (mid >> 32);
 }
 
-/// Three 64-bit words of 2/pi behind 14 zero bits, from bit `at` < 1024 on: a tree of selects.
+/// Three 64-bit words of 2/pi behind 14 zero bits, from bit `at` < 1024 on: a tree of choices.
 template <class I>
 struct Window {
   I top, mid, low;
@@ -53,17 +53,17 @@ ETCH_INLINE Window<I> two_over_pi(I at) {
       0xa8b5d49eeb1faf97, 0xc5ecf41ce7de294a, 0x4ba9afed7ec47e35,
       0x7421580cc11bf1ed
   };
-  auto b3 = ne(at & 512, 0), b2 = ne(at & 256, 0), b1 = ne(at & 128, 0), b0 = ne(at & 64, 0);
-  auto far = [&](int i) { return select(b3, lit_like(at, w[i + 8]), lit_like(at, w[i])); };
+  I b3 = -((at >> 9) & 1), b2 = -((at >> 8) & 1), b1 = -((at >> 7) & 1), b0 = -((at >> 6) & 1);
+  auto far = [&](int i) { return (b3 & (w[i] ^ w[i + 8])) ^ w[i]; };
   I c0 = far(0), c1 = far(1), c2 = far(2), c3 = far(3), c4 = far(4), c5 = far(5);
   I c6 = far(6), c7 = far(7), c8 = far(8), c9 = far(9), c10 = far(10);
-  I d0 = select(b2, c4, c0), d1 = select(b2, c5, c1), d2 = select(b2, c6, c2);
-  I d3 = select(b2, c7, c3), d4 = select(b2, c8, c4), d5 = select(b2, c9, c5);
-  I d6 = select(b2, c10, c6);
-  I e0 = select(b1, d2, d0), e1 = select(b1, d3, d1), e2 = select(b1, d4, d2);
-  I e3 = select(b1, d5, d3), e4 = select(b1, d6, d4);
-  I f0 = select(b0, e1, e0), f1 = select(b0, e2, e1), f2 = select(b0, e3, e2);
-  I f3 = select(b0, e4, e3);
+  I d0 = blend(c0, c4, b2), d1 = blend(c1, c5, b2), d2 = blend(c2, c6, b2);
+  I d3 = blend(c3, c7, b2), d4 = blend(c4, c8, b2), d5 = blend(c5, c9, b2);
+  I d6 = blend(c6, c10, b2);
+  I e0 = blend(d0, d2, b1), e1 = blend(d1, d3, b1), e2 = blend(d2, d4, b1);
+  I e3 = blend(d3, d5, b1), e4 = blend(d4, d6, b1);
+  I f0 = blend(e0, e1, b0), f1 = blend(e1, e2, b0), f2 = blend(e2, e3, b0);
+  I f3 = blend(e3, e4, b0);
   I s = at & 63, back = 64 - s;
   return {(f0 << s) | (f1 >> back), (f1 << s) | (f2 >> back), (f2 << s) | (f3 >> back)};
 }
@@ -87,9 +87,9 @@ ETCH_INLINE auto reduce_large(S x) {
   auto top = m * w.top + mul_high(m, w.mid) + carry;
   auto k = (top + (uint64_t{1} << 61)) >> 62;
   auto f = top - (k << 62);
-  auto negative = ne(f >> 63, 0);
-  f = select(negative, ~f, f);
-  low = select(negative, ~low, low);
+  auto negative = -(f >> 63);  // all ones: complement, 2^-126 short of the negative
+  f = f ^ negative;
+  low = low ^ negative;
   S a = small_value(f >> 32) * 0x1p-30, b = small_value(f & 0xffffffff) * 0x1p-62;
   S h = a + b;
   S l = ((a - h) + b) + (small_value(low >> 32) * 0x1p-94 + small_value(low & 0xffffffff) * 0x1p-126);
@@ -97,9 +97,10 @@ ETCH_INLINE auto reduce_large(S x) {
   S d_lo = (h - d) + l;
   S hi = d * kHalfPi;
   S lo = fma(d, kHalfPi, -hi) + fma(d, lit_like(d, kHalfPiLo), d_lo * kHalfPi);
-  auto flip = ne(negative, lt(x, 0));
-  return Reduced<S, decltype(k)>{select(flip, -hi, hi), select(flip, -lo, lo),
-                                 select(lt(x, 0), -k, k)};
+  auto minus = -(bitcast<uint64_t>(x) >> 63);
+  auto flip = (negative ^ minus) << 63;
+  return Reduced<S, decltype(k)>{bitcast<double>(bitcast<uint64_t>(hi) ^ flip),
+                                 bitcast<double>(bitcast<uint64_t>(lo) ^ flip), (k ^ minus) - minus};
 }
 
 /// Beyond this the fast reduction is not used; loops may skip the other one below it.
@@ -141,9 +142,9 @@ template <bool kAnySize, class S>
 ETCH_INLINE S sin_shifted(S x, int shift) {
   auto r = reduce_angle<kAnySize>(x);
   auto q = r.quadrant + shift;
-  S y = select(eq(q & 1, 0), sin_poly(r.hi, r.lo), cos_poly(r.hi, r.lo));
-  S signed_y = select(eq(q & 2, 0), y, -y);
-  return shift == 0 ? select(lt(abs(x), 0x1p-40), x, signed_y) : signed_y;
+  auto s = bitcast<uint64_t>(sin_poly(r.hi, r.lo)), c = bitcast<uint64_t>(cos_poly(r.hi, r.lo));
+  S y = bitcast<double>(blend(s, c, -(q & 1)) ^ ((q & 2) << 62));
+  return shift == 0 ? select(lt(abs(x), 0x1p-40), x, y) : y;
 }
 template <bool kAnySize, class S>
 ETCH_INLINE S tan_sized(S x) {
@@ -160,7 +161,8 @@ ETCH_INLINE S tan_sized(S x) {
   // -1/(t + t_lo) by one Newton step, which also takes the division's own rounding.
   S c = -1 / t;
   S fix = fma(c, t, 1) + c * t_lo;
-  S y = select(eq(r.quadrant & 1, 0), t, fma(c, fix, c));
+  auto even = bitcast<uint64_t>(t), odd = bitcast<uint64_t>(fma(c, fix, c));
+  S y = bitcast<double>(blend(even, odd, -(r.quadrant & 1)));
   return select(lt(abs(x), 0x1p-40), x, y);
 }
 

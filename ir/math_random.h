@@ -38,15 +38,15 @@ template <class S>
 ETCH_INLINE auto philox(S seed, S ordinal, S i) {
   PhiloxBlock<S> c = philox_block(seed, ordinal, i >> 2);
   S word = i & 3;
-  S low = select(eq(word, 0), c.w0, c.w1), high = select(eq(word, 2), c.w2, c.w3);
-  return cast<uint32_t>(select(lt(word, 2), low, high));
+  S odd = -(word & 1), upper = -(word >> 1);
+  return cast<uint32_t>(blend(blend(c.w0, c.w1, odd), blend(c.w2, c.w3, odd), upper));
 }
 /// 64 random bits for element i: words 2(i%2) and 2(i%2)+1 at counter (i / 2, ordinal).
 template <class S>
 ETCH_INLINE S philox64(S seed, S ordinal, S i) {
   PhiloxBlock<S> c = philox_block(seed, ordinal, i >> 1);
-  auto even = eq(i & 1, 0);
-  return select(even, c.w0, c.w2) | (select(even, c.w1, c.w3) << 32);
+  S odd = -(i & 1);
+  return blend(c.w0, c.w2, odd) | (blend(c.w1, c.w3, odd) << 32);
 }
 
 }  // namespace etch::ir::math

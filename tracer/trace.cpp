@@ -6,17 +6,6 @@
 
 namespace etch {
 
-namespace {
-thread_local std::string scope_path;
-}
-
-Scope::Scope(std::string_view name) : before_(scope_path.size()) {
-  if (!scope_path.empty()) scope_path += '.';
-  scope_path += name;
-}
-Scope::~Scope() { scope_path.resize(before_); }
-const std::string& current_scope() { return scope_path; }
-
 const ir::Graph& Trace::graph() const { return data_->graph; }
 const std::vector<NamedTensor>& Trace::state() const { return data_->state; }
 const std::vector<Capture>& Trace::captures() const { return data_->captures; }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "etch/scope.h"
 #include "etch/tree.h"
 
 namespace etch {
@@ -99,19 +100,5 @@ template <class F>
 Trace trace(F&& f, const Tensor& x, const TraceOptions& options = {}) {
   return trace(std::forward<F>(f), {"x"}, std::tuple<Tensor>(x), options);
 }
-
-/// Names what runs while it is alive: "encoder" inside "net" is "net.encoder".
-class Scope {
- public:
-  explicit Scope(std::string_view name);
-  ~Scope();
-  Scope(const Scope&) = delete;
-  Scope& operator=(const Scope&) = delete;
-
- private:
-  size_t before_;
-};
-/// This thread's scope path.
-const std::string& current_scope();
 
 }  // namespace etch

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "runtime/contract/conv_plane.h"
+#include "runtime/contract/conv_source.h"
 
 namespace etch::runtime::contract {
 namespace {
@@ -12,16 +13,6 @@ constexpr int64_t kFewPositions = 256;
 /// Rows of weights transposed at a time, and the widest panel of any tier.
 constexpr int64_t kRows = 64, kMaxLanes = 32;
 
-template <class T>
-Patches<T> patches(const TapConv& c, const T* src) {
-  return {src, c.src_plane(), c.src_h, c.src_w, c.channels, c.grid_w, c.sh, c.sw, c.dh.data(),
-          c.dw.data()};
-}
-
-template <class T>
-const T* source(const TapConv& c, const T* src, int64_t n, int64_t g) {
-  return src + (n * c.groups + g) * c.channels * c.src_plane();
-}
 template <class T>
 T* result(const TapConv& c, T* out, int64_t n, int64_t g) {
   return out + (n * c.groups + g) * c.outs * c.out_plane();
@@ -42,6 +33,7 @@ template <class T>
 struct ConvPlan {
   const Kernels<T>& kern;
   const TapConv& c;
+  ConvSource<T> source;
   bool channel_lanes;
   int64_t slots;
   int64_t block = 0;    // positions (or images, with channel lanes) per item
@@ -52,6 +44,7 @@ struct ConvPlan {
   ConvPlan(const Kernels<T>& k, const TapConv& conv)
       : kern(k),
         c(conv),
+        source(conv),
         channel_lanes(conv.positions() <= kFewPositions && conv.outs > k.width / 2),
         slots(task_slots(conv.work())) {
     const int64_t depth = std::min(c.depth(), kDepth);
@@ -65,13 +58,13 @@ struct ConvPlan {
       patch_elems = buffer_elems<T>(tiles * kern.mr * depth + 64);
       tile_elems = buffer_elems<T>(block * c.positions() * panel_group_width());
     } else {
-      const int64_t fit = (int64_t{256} << 10) / static_cast<int64_t>(sizeof(T)) / kern.nr / depth;
+      const int64_t fit = (int64_t{512} << 10) / static_cast<int64_t>(sizeof(T)) / kern.nr / depth;
       const int64_t all = ceil_div(c.positions(), kern.nr);
       blocks = ceil_div(all, std::clamp<int64_t>(fit, 1, all));
       if (slots > 1 && blocks < all) blocks = std::min(all, round_up(blocks, slots));
       block = ceil_div(all, blocks) * kern.nr;
       blocks = ceil_div(c.positions(), block);
-      patch_elems = buffer_elems<T>(block * depth);
+      patch_elems = buffer_elems<T>((block + kern.nr + 2 * kern.mr) * depth + 64);
       if (!c.dense_out()) tile_elems = buffer_elems<T>(block * c.outs);
     }
   }
@@ -81,26 +74,40 @@ struct ConvPlan {
   int64_t weight_elems() const { return panels() * kern.nr * c.depth(); }
   int64_t slot_elems() const { return patch_elems + tile_elems; }
 
-  void run(const T* src, const T* packed, T* out, T* scratch) const {
+  int64_t scratch_elems() const { return source.elems() + slots * slot_elems(); }
+
+  void run(const T* src, const T* packed, T* out, T* scratch) {
+    source.sort(kern, src, scratch, slots);
+    scratch += source.elems();
     const int64_t items = channel_lanes ? c.groups * blocks * panel_groups
                                         : c.n * c.groups * blocks;
     run_tasks(slots, items, [&](int64_t slot, int64_t item) {
       T* buffer = scratch + slot * slot_elems();
       if (channel_lanes) {
-        run_channels(src, packed, out, buffer, item);
+        run_channels(packed, out, buffer, item);
       } else {
-        run_positions(src, packed, out, buffer, item);
+        run_positions(packed, out, buffer, item);
       }
     });
   }
 
+  /// A panel of weights as row tiles, so that a tile's rows of one depth share a cache line.
+  void narrow_panel(const T* panel, int64_t rows, int64_t depth, T* to) const {
+    const RowTiles tiles = row_tiles(rows, kern.mr);
+    for (int64_t t = 0; t < tiles.count; ++t) {
+      kern.pack(to + t * kern.mr * depth, kern.mr, panel + tiles.begin(t), depth, tiles.height(t),
+                kern.nr, 1);
+    }
+  }
+
   /// Vectors over positions: result = weights x patches, straight into the result's planes.
-  void run_positions(const T* src, const T* packed, T* out, T* buffer, int64_t item) const {
+  void run_positions(const T* packed, T* out, T* buffer, int64_t item) const {
     const int64_t image = item / blocks, g = image % c.groups;
     const int64_t pos = item % blocks * block, count = std::min(block, c.positions() - pos);
-    const Patches<T> patch = patches(c, source(c, src, image / c.groups, g));
+    const Patches<T> patch = source.patches(image / c.groups, g);
     const Panels<T> weight{packed + g * weight_elems(), c.depth(), c.outs, kern.nr};
     T* planes = result(c, out, image / c.groups, g);
+    T* weights = buffer + block * std::min(c.depth(), kDepth);
     T* tile = c.dense_out() ? planes + pos : buffer + patch_elems;
     const int64_t tile_row = c.dense_out() ? c.out_plane() : block;
     for (int64_t k0 = 0; k0 < c.depth(); k0 += kDepth) {
@@ -111,9 +118,11 @@ struct ConvPlan {
       }
       for (int64_t q = 0; q < weight.count(); ++q) {
         const int64_t o = q * kern.nr;
-        kern.block({std::min<int64_t>(kern.nr, c.outs - o), count, k1 - k0, weight.at(q, k0), 1,
-                    kern.nr, 0, buffer, kern.nr, panel, true, tile + o * tile_row, tile_row,
-                    k0 == 0});
+        const int64_t rows = std::min<int64_t>(kern.nr, c.outs - o);
+        const int64_t a_tile = kern.mr * (k1 - k0);
+        narrow_panel(weight.at(q, k0), rows, k1 - k0, weights);
+        kern.block({rows, count, k1 - k0, weights, 1, kern.mr, a_tile, buffer, kern.nr, panel, true,
+                    tile + o * tile_row, tile_row, k0 == 0});
       }
     }
     if (c.dense_out()) return;
@@ -123,7 +132,7 @@ struct ConvPlan {
   }
 
   /// Vectors over result channels: result = patches x weights, transposed at the end.
-  void run_channels(const T* src, const T* packed, T* out, T* buffer, int64_t item) const {
+  void run_channels(const T* packed, T* out, T* buffer, int64_t item) const {
     const int64_t pg = item % panel_groups, g = item / panel_groups % c.groups;
     const int64_t n0 = item / (panel_groups * c.groups) * block;
     const int64_t images = std::min(block, c.n - n0), positions = c.positions();
@@ -136,7 +145,7 @@ struct ConvPlan {
       const int64_t a_tile = kern.mr * (k1 - k0);
       const RowTiles tiles = row_tiles(positions, kern.mr);
       for (int64_t i = 0; i < images; ++i) {
-        const Patches<T> patch = patches(c, source(c, src, n0 + i, g));
+        const Patches<T> patch = source.patches(n0 + i, g);
         for (int64_t t = 0; t < tiles.count; ++t) {
           kern.pack_patches(buffer + (i * tiles.count + t) * a_tile, kern.mr, tiles.height(t),
                             patch, tiles.begin(t), tiles.height(t), k0, k1);
@@ -224,8 +233,7 @@ template <class T>
 int64_t tap_conv_scratch(const Kernels<T>& kern, const TapConv& c) {
   if (c.work() == 0) return 0;
   if (c.depthwise()) return plane_conv_scratch<T>(kern, c);
-  const ConvPlan<T> plan(kern, c);
-  return plan.slots * plan.slot_elems();
+  return ConvPlan<T>(kern, c).scratch_elems();
 }
 
 template <class T>

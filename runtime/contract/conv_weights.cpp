@@ -2,7 +2,7 @@
 // depth runs over the whole batch.
 #include "runtime/contract/conv_weights.h"
 
-#include "runtime/contract/conv_taps.h"
+#include "runtime/contract/conv_source.h"
 
 namespace etch::runtime::contract {
 namespace {
@@ -11,6 +11,7 @@ template <class T>
 struct WeightsPlan {
   const Kernels<T>& kern;
   TapConv c;
+  ConvSource<T> source;
   int64_t slots, depth;
   int64_t channel_block, channel_blocks;  // source channels per item
   int64_t panels, panel_groups = 1;
@@ -18,7 +19,7 @@ struct WeightsPlan {
   int64_t dy_elems, patch_elems, tile_elems;
 
   WeightsPlan(const Kernels<T>& k, const Conv2dDesc& d)
-      : kern(k), c(forward_taps(d)), slots(task_slots(c.work())), depth(c.n * c.positions()) {
+      : kern(k), c(forward_taps(d)), source(c), slots(task_slots(c.work())), depth(c.n * c.positions()) {
     channel_block = std::clamp<int64_t>(kBlockRows<T> / c.taps(), 1, c.channels);
     channel_blocks = ceil_div(c.channels, channel_block);
     panels = ceil_div(c.outs, kern.nr);
@@ -32,7 +33,7 @@ struct WeightsPlan {
                                  kern.nr);
   }
 
-  int64_t scratch_elems() const { return dy_elems + slots * (patch_elems + tile_elems); }
+  int64_t scratch_elems() const { return source.elems() + dy_elems + slots * (patch_elems + tile_elems); }
 
   /// Panels of [(n, position)][result channels].
   void pack_dy(const T* dy, T* to) const {
@@ -46,15 +47,13 @@ struct WeightsPlan {
   }
 
   /// Rows (channel, tap) of channels [ch0, ch1) over batch positions [k0, k1).
-  void fill_patches(const T* x, int64_t g, int64_t ch0, int64_t ch1, int64_t k0, int64_t k1,
+  void fill_patches(int64_t g, int64_t ch0, int64_t ch1, int64_t k0, int64_t k1,
                     T* to) const {
     const int64_t taps = c.taps(), positions = c.positions();
     for (int64_t k = k0; k < k1;) {
       const int64_t n = k / positions, pos = k % positions;
       const int64_t count = std::min(positions - pos, k1 - k);
-      const Patches<T> patch{x + (n * c.groups + g) * c.channels * c.src_plane(), c.src_plane(),
-                             c.src_h, c.src_w, c.channels, c.grid_w, c.sh, c.sw, c.dh.data(),
-                             c.dw.data()};
+      const Patches<T> patch = source.patches(n, g);
       for (int64_t q = 0; q < taps; ++q) {
         kern.pack_patches(to + q * patch_row + k - k0, taps * patch_row, count, patch, pos, count,
                           q * c.channels + ch0, q * c.channels + ch1);
@@ -63,7 +62,9 @@ struct WeightsPlan {
     }
   }
 
-  void run(const T* x, const T* dy, T* dw, T* scratch) const {
+  void run(const T* x, const T* dy, T* dw, T* scratch) {
+    source.sort(kern, x, scratch, slots);
+    scratch += source.elems();
     pack_dy(dy, scratch);
     const int64_t taps = c.taps(), row = c.channels * taps;
     run_tasks(slots, c.groups * channel_blocks * panel_groups, [&](int64_t slot, int64_t item) {
@@ -78,7 +79,7 @@ struct WeightsPlan {
       const Panels<T> dy_panels{scratch + g * panels * kern.nr * depth, depth, c.outs, kern.nr};
       for (int64_t k0 = 0; k0 < depth; k0 += kDepth) {
         const int64_t k1 = std::min(depth, k0 + kDepth);
-        fill_patches(x, g, ch0, ch1, k0, k1, patch);
+        fill_patches(g, ch0, ch1, k0, k1, patch);
         kern.block({rows, width, k1 - k0, patch, patch_row, 1, 0, dy_panels.at(q0, k0), kern.nr,
                     depth * kern.nr, true, tile, width, k0 == 0});
       }
@@ -96,7 +97,7 @@ void backward_weights(const Kernels<T>& kern, const Conv2dDesc& d, const T* x, c
   const int64_t count = d.oc * d.group_c() * d.kh * d.kw;
   if (count == 0) return;
   if (d.n * d.out_h() * d.out_w() == 0) return fill_zero(dw, 1, count, count);
-  const WeightsPlan<T> plan(kern, d);
+  WeightsPlan<T> plan(kern, d);
   plan.run(x, dy, dw,
            static_cast<T*>(scratch.get(static_cast<size_t>(plan.scratch_elems()) * sizeof(T))));
 }

@@ -28,16 +28,16 @@ struct GemmBlock {
 };
 
 /// The source of an implicit-GEMM operand: output position (t, u) of a grid `grid_w` wide reads,
-/// for tap q and channel ch, x[ch * plane + (t * sh + dh[q]) * w + u * sw + dw[q]], or +0 outside
-/// the h x w plane.
+/// for tap q and channel ch, x[ch * plane + r * row + tap_offset[q] + v] with r = t * sh + dh[q] and
+/// v = u + dw[q], or +0 unless 0 <= r < h and 0 <= v < tap_w[q]. Columns have unit stride: those of
+/// a strided convolution are sorted by phase first, and a tap's phase gives its offset and width.
 template <class T>
 struct Patches {
   const T* x;
-  int64_t plane, h, w;
+  int64_t plane, row, h;
   int64_t channels, grid_w;
-  int64_t sh, sw;
-  const int64_t* dh;
-  const int64_t* dw;
+  int64_t sh;
+  const int64_t *dh, *dw, *tap_offset, *tap_w;
 };
 
 /// One plane convolved with one filter: out[t, u] = chain over taps q of
@@ -71,6 +71,8 @@ struct Kernels {
   /// dst[l * dst_ld + p] = src[p * src_ld + l].
   void (*transpose)(T* dst, int64_t dst_ld, const T* src, int64_t src_ld, int64_t rows,
                     int64_t cols);
+  /// dst[i] = src[i * stride].
+  void (*every_nth)(T* dst, const T* src, int64_t count, int64_t stride);
   void (*plane_conv)(const PlaneConv<T>& s);
 };
 

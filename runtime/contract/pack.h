@@ -41,21 +41,41 @@ void transpose(typename V::T* dst, int64_t dst_ld, const typename V::T* src, int
   }
 }
 
+/// Rows of neighbours: whole vectors side by side, with the row read 16 steps later prefetched.
+template <class V>
+void pack_rows(typename V::T* dst, int64_t dst_ld, const typename V::T* src, int64_t k,
+               int64_t lanes, int64_t k_stride) {
+  constexpr int kW = V::kWidth;
+  constexpr int64_t kFar = 16;
+  if (dst_ld == 2 * kW && lanes == dst_ld) {
+    for (int64_t p = 0; p < k; ++p, src += k_stride, dst += dst_ld) {
+      __builtin_prefetch(src + kFar * k_stride);
+      __builtin_prefetch(src + kFar * k_stride + kW);
+      V::store(dst, V::load(src));
+      V::store(dst + kW, V::load(src + kW));
+    }
+    return;
+  }
+  for (int64_t l = 0; l < dst_ld; l += kW) {
+    const int64_t fill = min64(kW, dst_ld - l), have = lanes < l ? 0 : min64(fill, lanes - l);
+    const typename V::Mask in = V::lanes(0, have), out = V::lanes(0, fill);
+    for (int64_t p = 0; p < k; ++p) {
+      V::store(dst + p * dst_ld + l, V::load(src + l + p * k_stride, in), out);
+    }
+  }
+}
+
 template <class V>
 void pack_lanes(typename V::T* dst, int64_t dst_ld, const typename V::T* src, int64_t k,
                 int64_t lanes, int64_t k_stride, int64_t lane_stride) {
   constexpr int kW = V::kWidth;
+  if (lane_stride == 1) return pack_rows<V>(dst, dst_ld, src, k, lanes, k_stride);
   for (int64_t l = 0; l < dst_ld; l += kW) {
     const int64_t fill = min64(kW, dst_ld - l);
     const int64_t have = lanes < l ? 0 : min64(fill, lanes - l);
     const typename V::T* from = src + l * lane_stride;
-    if (k_stride == 1 && lane_stride != 1) {
+    if (k_stride == 1) {
       transpose_strip<V>(dst + l, dst_ld, from, lane_stride, k, have, fill);
-    } else if (lane_stride == 1) {
-      const typename V::Mask in = V::lanes(0, have), out = V::lanes(0, fill);
-      for (int64_t p = 0; p < k; ++p) {
-        V::store(dst + p * dst_ld + l, V::load(from + p * k_stride, in), out);
-      }
     } else {
       for (int64_t p = 0; p < k; ++p) {
         for (int64_t i = 0; i < fill; ++i) {
@@ -66,7 +86,7 @@ void pack_lanes(typename V::T* dst, int64_t dst_ld, const typename V::T* src, in
   }
 }
 
-/// One vector of positions that share a load: lanes lo .. hi - 1 read x + base + l * sw.
+/// Lanes lo .. hi - 1 of a vector of positions: neighbours in one grid row, hence in the source.
 struct LaneRun {
   int64_t lo, hi;
   int64_t t, u;  // grid position of lane lo
@@ -84,7 +104,7 @@ static inline int lane_runs(LaneRun* runs, int64_t pos, int64_t count, int64_t g
   return n;
 }
 
-/// Unit-stride runs: one masked load per run that has a lane inside the plane.
+/// Channels [c0, c1) of one tap: one masked load per run that has a lane inside the plane.
 template <class V>
 void patch_rows(typename V::T* dst, int64_t dst_ld, typename V::Mask out,
                 const Patches<typename V::T>& s, const LaneRun* runs, int n_runs, int64_t tap,
@@ -96,10 +116,10 @@ void patch_rows(typename V::T* dst, int64_t dst_ld, typename V::Mask out,
     const int64_t row = runs[r].t * s.sh + s.dh[tap], col = runs[r].u + s.dw[tap];
     if (row < 0 || row >= s.h) continue;
     const int64_t lo = col < 0 ? runs[r].lo - col : runs[r].lo;
-    const int64_t hi = min64(runs[r].hi, runs[r].lo + s.w - col);
+    const int64_t hi = min64(runs[r].hi, runs[r].lo + s.tap_w[tap] - col);
     if (lo >= hi) continue;
     mask[n] = V::lanes(lo, hi);
-    offset[n++] = row * s.w + col - runs[r].lo;
+    offset[n++] = row * s.row + s.tap_offset[tap] + col - runs[r].lo;
   }
   const typename V::T* x = s.x + c0 * s.plane;
   for (int64_t c = c0; c < c1; ++c, x += s.plane, dst += dst_ld) {
@@ -109,31 +129,18 @@ void patch_rows(typename V::T* dst, int64_t dst_ld, typename V::Mask out,
   }
 }
 
-/// Strided runs: one gather per vector, lanes outside the plane masked off.
+/// Every stride-th element of src: dst[i] = src[i * stride].
 template <class V>
-void patch_gather(typename V::T* dst, int64_t dst_ld, typename V::Mask out,
-                  const Patches<typename V::T>& s, const LaneRun* runs, int n_runs, int64_t tap,
-                  int64_t c0, int64_t c1) {
-  // Relative to the first lane, so that 32 bits suffice.
-  int32_t index[V::kWidth] = {};
-  uint32_t inside = 0;
-  int64_t base = 0;
-  for (int r = 0; r < n_runs; ++r) {
-    const int64_t row = runs[r].t * s.sh + s.dh[tap];
-    if (row < 0 || row >= s.h) continue;
-    for (int64_t l = runs[r].lo; l < runs[r].hi; ++l) {
-      const int64_t col = (runs[r].u + l - runs[r].lo) * s.sw + s.dw[tap];
-      if (col < 0 || col >= s.w) continue;
-      if (inside == 0) base = row * s.w + col;
-      index[l] = static_cast<int32_t>(row * s.w + col - base);
-      inside |= 1u << l;
+void every_nth(typename V::T* dst, const typename V::T* src, int64_t count, int64_t stride) {
+  constexpr int kW = V::kWidth;
+  int64_t i = 0;
+  if (stride == 2) {
+    // The second load of a pair ends one element past the last one read: stop before it.
+    for (; i + kW < count; i += kW) {
+      V::store(dst + i, V::even(V::load(src + 2 * i), V::load(src + 2 * i + kW)));
     }
   }
-  const typename V::Mask in = V::from_bits(inside);
-  const typename V::T* x = s.x + c0 * s.plane + base;
-  for (int64_t c = c0; c < c1; ++c, x += s.plane, dst += dst_ld) {
-    V::store(dst, V::gather(x, index, in), out);
-  }
+  for (; i < count; ++i) dst[i] = src[i * stride];
 }
 
 template <class V>
@@ -151,11 +158,7 @@ void pack_patches(typename V::T* dst, int64_t dst_ld, int64_t fill_to,
       const int64_t tap = k / s.channels, c0 = k % s.channels;
       const int64_t c1 = min64(s.channels, c0 + k1 - k);
       typename V::T* to = dst + (k - k0) * dst_ld + l;
-      if (s.sw == 1) {
-        patch_rows<V>(to, dst_ld, out, s, runs, n_runs, tap, c0, c1);
-      } else {
-        patch_gather<V>(to, dst_ld, out, s, runs, n_runs, tap, c0, c1);
-      }
+      patch_rows<V>(to, dst_ld, out, s, runs, n_runs, tap, c0, c1);
       k += c1 - c0;
     }
   }

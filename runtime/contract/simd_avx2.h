@@ -31,14 +31,10 @@ struct F32 {
     const __m256i under = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(lo)), l);
     return _mm256_andnot_si256(under, below);
   }
-  static Mask from_bits(uint32_t bits) {
-    const __m256i l = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    const __m256i set = _mm256_and_si256(_mm256_set1_epi32(static_cast<int>(bits)), l);
-    return _mm256_cmpeq_epi32(set, l);
-  }
-  static Reg gather(const T* p, const int32_t* index, Mask m) {
-    const __m256i i = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index));
-    return _mm256_mask_i32gather_ps(zero(), p, i, _mm256_castsi256_ps(m), 4);
+  /// Lanes 0, 2, 4, ... of a followed by b.
+  static Reg even(Reg a, Reg b) {
+    const __m256d mixed = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88));
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(mixed, 0xd8));
   }
   static void transpose(Reg* r) {
     Reg t[8];
@@ -87,14 +83,8 @@ struct F64 {
     const __m256i under = _mm256_cmpgt_epi64(_mm256_set1_epi64x(lo), l);
     return _mm256_andnot_si256(under, below);
   }
-  static Mask from_bits(uint32_t bits) {
-    const __m256i l = _mm256_setr_epi64x(1, 2, 4, 8);
-    const __m256i set = _mm256_and_si256(_mm256_set1_epi64x(static_cast<int64_t>(bits)), l);
-    return _mm256_cmpeq_epi64(set, l);
-  }
-  static Reg gather(const T* p, const int32_t* index, Mask m) {
-    const __m128i i = _mm_loadu_si128(reinterpret_cast<const __m128i*>(index));
-    return _mm256_mask_i32gather_pd(zero(), p, i, _mm256_castsi256_pd(m), 8);
+  static Reg even(Reg a, Reg b) {
+    return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a, b), 0xd8);
   }
   static void transpose(Reg* r) {
     const Reg a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);

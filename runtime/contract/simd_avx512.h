@@ -29,9 +29,11 @@ struct F32 {
     return lo >= hi ? Mask{0}
                     : static_cast<Mask>(((1u << hi) - 1u) & ~((1u << lo) - 1u));
   }
-  static Mask from_bits(uint32_t bits) { return static_cast<Mask>(bits); }
-  static Reg gather(const T* p, const int32_t* index, Mask m) {
-    return _mm512_mask_i32gather_ps(zero(), m, _mm512_loadu_si512(index), p, 4);
+  /// Lanes 0, 2, 4, ... of a followed by b.
+  static Reg even(Reg a, Reg b) {
+    const __m512i index =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    return _mm512_permutex2var_ps(a, index, b);
   }
   static void transpose(Reg* r) {
     Reg t[16];
@@ -82,10 +84,8 @@ struct F64 {
   static Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_pd(a, b, c); }
   static Reg add(Reg a, Reg b) { return _mm512_add_pd(a, b); }
   static Mask lanes(int64_t lo, int64_t hi) { return static_cast<Mask>(F32::lanes(lo, hi)); }
-  static Mask from_bits(uint32_t bits) { return static_cast<Mask>(bits); }
-  static Reg gather(const T* p, const int32_t* index, Mask m) {
-    const __m256i i = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index));
-    return _mm512_mask_i32gather_pd(zero(), m, i, p, 8);
+  static Reg even(Reg a, Reg b) {
+    return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b);
   }
   static void transpose(Reg* r) {
     Reg t[8];

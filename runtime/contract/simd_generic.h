@@ -48,14 +48,7 @@ struct Vec4 {
   static Mask lanes(int64_t lo, int64_t hi) {
     return lo >= hi ? Mask{0} : Mask{((1u << hi) - 1u) & ~((1u << lo) - 1u)};
   }
-  static Mask from_bits(uint32_t bits) { return Mask{bits}; }
-  static Reg gather(const T* p, const int32_t* index, Mask m) {
-    Reg v = zero();
-    for (int l = 0; l < 4; ++l) {
-      if (m.has(l)) v.v[l] = p[index[l]];
-    }
-    return v;
-  }
+  static Reg even(Reg a, Reg b) { return Reg{{a.v[0], a.v[2], b.v[0], b.v[2]}}; }
   static void transpose(Reg* r) {
     for (int i = 0; i < 4; ++i) {
       for (int j = 0; j < i; ++j) {

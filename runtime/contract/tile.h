@@ -15,14 +15,18 @@ struct TileArgs {
   const T* a;
   int64_t a_row, a_col;
   const T* b;
-  int64_t b_row;
+  int64_t b_row, b_panel;
   T* c;
   int64_t c_row;
   bool first;
-  int64_t cols;  // valid columns, at most kNv * kWidth
+  int64_t cols;  // valid columns of the tile
 };
 
-/// One chain per output over p = 0 .. k - 1 from +0, then C = chain or C += chain.
+/// Rows of B between a prefetch and its use: about a hundred cycles.
+constexpr int kAhead(int rows) { return rows >= 8 ? 8 : rows >= 4 ? 16 : 32; }
+
+/// One chain per output over p = 0 .. k - 1 from +0, then C = chain or C += chain. Columns beyond
+/// kNv vectors belong to the next panel.
 template <class V, int kRows, int kCols, TileKind kKind>
 void tile(const TileArgs<typename V::T>& t) {
   using T = typename V::T;
@@ -45,6 +49,7 @@ void tile(const TileArgs<typename V::T>& t) {
   const T* a = t.a;
   const T* b = t.b;
   const int64_t s = t.a_row, group = 3 * s, a_col = t.a_col, b_row = t.b_row;
+  const int64_t ahead = kAhead(kRows) * b_row;
   const T* a3 = a + group;
   const T* a6 = a3 + group;
   const T* a9 = a6 + group;
@@ -52,8 +57,9 @@ void tile(const TileArgs<typename V::T>& t) {
     typename V::Reg bv[kCols];
 #pragma GCC unroll 4
     for (int j = 0; j < kCols; ++j) {
-      bv[j] = kKind == TileKind::Masked ? V::load(b + j * V::kWidth, mask[j])
-                                        : V::load(b + j * V::kWidth);
+      const T* from = b + j / V::kNv * t.b_panel + j % V::kNv * V::kWidth;
+      bv[j] = kKind == TileKind::Masked ? V::load(from, mask[j]) : V::load(from);
+      __builtin_prefetch(from + ahead);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
@@ -102,27 +108,57 @@ constexpr const TileFn<typename V::T>* tile_row() {
   }
 }
 
-/// Panels outside, row tiles inside: a panel of B stays near while the rows of A pass by.
+/// A group of panels of B (about 256 KiB) stays in the second-level cache while the row tiles of A,
+/// each small enough for the first level, pass by.
 template <class V>
-void gemm_block(const GemmBlock<typename V::T>& g) {
+struct BlockLoop {
   using T = typename V::T;
+  static constexpr int64_t kNr = V::kWidth * V::kNv;
+  static constexpr int64_t kGroup = (int64_t{256} << 10) / (kNr * kDepth * sizeof(T));
   static constexpr const TileFn<T>* kTiles[3][2] = {
       {tile_row<V, TileKind::Column, 1>(), tile_row<V, TileKind::Column, 2>()},
       {tile_row<V, TileKind::Strided, 1>(), tile_row<V, TileKind::Strided, 2>()},
       {tile_row<V, TileKind::Masked, 1>(), tile_row<V, TileKind::Masked, 2>()}};
-  const int64_t nr = V::kWidth * V::kNv;
+  /// Two panels at once: one or two rows alone have too few chains to hide the latency of fma.
+  static constexpr TileFn<T> kWide[2] = {tile<V, 1, 2 * V::kNv, TileKind::Strided>,
+                                         tile<V, 2, 2 * V::kNv, TileKind::Strided>};
+
+  const GemmBlock<T>& g;
+
+  /// Row tile of `rows` rows at `row` over columns [j0, j1).
+  void row_tile(const T* a, int64_t row, int64_t rows, int64_t j0, int64_t j1) const {
+    const int whole = g.a_row == 1 ? 0 : 1;
+    T* c = g.c + row * g.c_row;
+    for (int64_t j = j0; j < j1;) {
+      const T* b = g.b + j / kNr * g.b_panel;
+      const int64_t cols = j1 - j < kNr ? j1 - j : kNr;
+      TileFn<T> fn;
+      int64_t step = kNr;
+      if (rows <= 2 && j1 - j >= 2 * kNr) {
+        fn = kWide[rows - 1];
+        step = 2 * kNr;
+      } else {
+        const bool full = g.b_padded || cols == kNr || cols == V::kWidth;
+        fn = kTiles[full ? whole : 2][cols > V::kWidth ? 1 : 0][rows - 1];
+      }
+      fn({g.k, a, g.a_row, g.a_col, b, g.b_row, g.b_panel, c + j, g.c_row, g.first,
+          step == kNr ? cols : step});
+      j += step;
+    }
+  }
+};
+
+template <class V>
+void gemm_block(const GemmBlock<typename V::T>& g) {
+  using Loop = BlockLoop<V>;
+  const Loop loop{g};
   const RowTiles tiles = row_tiles(g.m, V::kMr);
-  const int whole = g.a_row == 1 ? 0 : 1;
-  for (int64_t j = 0, panel = 0; j < g.n; j += nr, ++panel) {
-    const int64_t cols = g.n - j < nr ? g.n - j : nr;
-    const int wide = cols > V::kWidth ? 1 : 0;
-    const bool full = g.b_padded || cols == nr || cols == V::kWidth;
-    const TileFn<T>* fns = kTiles[full ? whole : 2][wide];
+  for (int64_t j = 0; j < g.n; j += Loop::kGroup * Loop::kNr) {
+    const int64_t end = g.n - j < Loop::kGroup * Loop::kNr ? g.n : j + Loop::kGroup * Loop::kNr;
     for (int64_t t = 0; t < tiles.count; ++t) {
       const int64_t row = tiles.begin(t);
-      const T* a = g.a_tile != 0 ? g.a + t * g.a_tile : g.a + row * g.a_row;
-      fns[tiles.height(t) - 1]({g.k, a, g.a_row, g.a_col, g.b + panel * g.b_panel, g.b_row,
-                                g.c + row * g.c_row + j, g.c_row, g.first, cols});
+      const typename V::T* a = g.a_tile != 0 ? g.a + t * g.a_tile : g.a + row * g.a_row;
+      loop.row_tile(a, row, tiles.height(t), j, end);
     }
   }
 }

@@ -94,6 +94,14 @@ const std::map<std::string_view, Handler>& handlers() {
          c.with<Conv2d>({c.of({N(), d(4), d(7), d(6)}), c.of({d(6), d(2), d(3), d(2)})},
                         {{2, 1}, {1, 0, 2, 1}, {1, 2}, 2});
        }},
+      {"conv2d_input_grad", [](Cases& c) {
+         c.with<Conv2dInputGrad>({c.of({N(), d(6), d(5), d(4)}), c.of({d(6), d(4), d(3), d(3)})},
+                                 {{N(), d(4), d(7), d(6)}});
+       }},
+      {"conv2d_weight_grad", [](Cases& c) {
+         c.with<Conv2dWeightGrad>({c.of({N(), d(4), d(7), d(6)}), c.of({N(), d(6), d(5), d(4)})},
+                                  {{3, 3}});
+       }},
       {"cross_entropy", [](Cases& c) {
          c.add({c.of({N(), d(5)}), {DType::I64, {N()}}}, {}, 5);
        }},

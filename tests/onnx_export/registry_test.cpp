@@ -119,15 +119,15 @@ void run_opsets(std::initializer_list<int> opsets, const char* target, DTypeSet 
 }  // namespace
 
 TEST_CASE("every operator exported for ONNX Runtime gives there what it gives here",
-          "[#registry_test]") {
+          "[onnx]") {
   run_opsets({13, 18}, "ort", kAll);
 }
 
-TEST_CASE("every operator exports at every opset", "[#registry_test]") {
+TEST_CASE("every operator exports at every opset", "[onnx]") {
   run_opsets({7, 9, 11, 14, 15, 16, 17, 21, 26}, "ort", bit(DType::F32) | bit(DType::I64));
 }
 
 TEST_CASE("every operator exported for no engine in particular passes the reference checker",
-          "[#registry_test]") {
+          "[onnx]") {
   run_opsets({13, 17}, "", bit(DType::F64) | bit(DType::I16) | bit(DType::Bool));
 }

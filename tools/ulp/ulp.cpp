@@ -62,11 +62,17 @@ double ulp_error(T got, Wide want) {
   if (size > static_cast<Wide>(L::max())) {
     exponent = L::max_exponent - L::digits;
   } else if (size >= static_cast<Wide>(L::min())) {
-    int e;
-    std::frexp(static_cast<long double>(size), &e);
-    exponent = e - L::digits;
+    if constexpr (sizeof(Wide) == 8) {
+      exponent = static_cast<int>(__builtin_bit_cast(uint64_t, size) >> 52) - 1022 - L::digits;
+    } else {
+      int e;
+      std::frexp(static_cast<long double>(size), &e);
+      exponent = e - L::digits;
+    }
   }
-  Wide scale = static_cast<Wide>(std::ldexp(1.0L, exponent));
+  Wide scale;
+  if constexpr (sizeof(Wide) == 8) scale = __builtin_bit_cast(double, static_cast<uint64_t>(exponent + 1023) << 52);
+  else scale = static_cast<Wide>(std::ldexp(1.0L, exponent));
   Wide diff = bounded(static_cast<Wide>(got)) - bounded(want);
   return static_cast<double>((diff < 0 ? -diff : diff) / scale);
 }

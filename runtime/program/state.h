@@ -1,0 +1,86 @@
+// State: the named tensors that a program reads and writes between calls.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "etch/tensor.h"
+#include "runtime/io/limits.h"
+
+namespace etch::runtime {
+
+/// Parameters, buffers, optimizer state, counters: dense tensors by name, each with a version that
+/// grows with every change. One State serves several programs (training and inference).
+/// Reading runs may share a State between threads; whatever changes it needs it alone, and says so with
+/// a UserError when it is not.
+class State {
+ public:
+  State() = default;
+  State(const State& other);
+  State(State&& other) noexcept;
+  State& operator=(State other) noexcept;
+
+  size_t size() const { return entries_.size(); }
+  const std::string& name(size_t i) const { return entries_[i].name; }
+  bool has(std::string_view name) const { return find(name) >= 0; }
+  /// Position of a name, or -1.
+  int find(std::string_view name) const;
+
+  /// Adds or replaces a tensor; its elements are copied.
+  void set(std::string_view name, const Tensor& value);
+  /// As set() without a copy: nobody may write to `value` afterwards.
+  void adopt(std::string_view name, Tensor value);
+  /// A copy of a tensor; UserError when there is none of that name.
+  Tensor get(std::string_view name) const;
+  /// The tensor itself, not to be written to. It keeps its contents when the State moves on.
+  const Tensor& at(size_t i) const { return entries_[i].now; }
+  uint64_t version(size_t i) const { return entries_[i].version; }
+  /// The same names and contents, sharing nothing.
+  State clone() const { return *this; }
+
+  /// One safetensors file with every tensor.
+  void save(const std::string& path) const;
+  /// Replaces the contents of every tensor from a file of the same names, dtypes and shapes; into an empty
+  /// State, takes whatever the file holds. On an error nothing changes.
+  void load(const std::string& path, const IoLimits& limits = {});
+
+  /// Changes whenever names are added: what programs remember positions by.
+  uint64_t layout() const { return layout_; }
+
+  /// Held by runs. Raises UserError when the State is being written, or (exclusive) used at all.
+  class Use {
+   public:
+    Use(const State& state, bool exclusive);
+    ~Use();
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    const State& state_;
+    bool exclusive_;
+  };
+
+  /// Memory for the next value of entry i, kept for later runs. The present value stays.
+  void* stage(size_t i, DType dtype, std::span<const int64_t> sizes);
+  /// Makes the staged value the present one.
+  void commit(size_t i);
+
+ private:
+  struct Entry {
+    std::string name;
+    Tensor now;
+    Tensor next;  // the memory of the value before, or of the one being made
+    uint64_t version = 1;
+  };
+  void swap(State& other) noexcept;
+
+  std::vector<Entry> entries_;
+  std::unordered_map<std::string, size_t> index_;
+  uint64_t layout_ = 0;
+  mutable std::atomic<int> users_{0};  // -1: one that writes
+};
+
+}  // namespace etch::runtime
