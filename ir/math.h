@@ -39,30 +39,30 @@ namespace etch::ir {
 namespace math {
 
 // A symbolic scalar knows its type at run time, a native one at compile time.
-#define ETCH_MATH_DISPATCH1(Name, fn)                                              \
-  template <class S>                                                               \
-  ETCH_INLINE S fn(S x) {                                                          \
-    if constexpr (std::is_same_v<S, Expr>) {                                       \
-      return x.dtype() == DType::F32 ? f32::fn(x) : f64::fn(x);                    \
-    } else if constexpr (sizeof(typename S::Value) == 4) {                         \
-      return f32::fn(x);                                                           \
-    } else {                                                                       \
-      return f64::fn(x);                                                           \
-    }                                                                              \
+#define ETCH_MATH_DISPATCH1(Name, fn)                           \
+  template <class S>                                            \
+  ETCH_INLINE S fn(S x) {                                       \
+    if constexpr (std::is_same_v<S, Expr>) {                    \
+      return x.dtype() == DType::F32 ? f32::fn(x) : f64::fn(x); \
+    } else if constexpr (sizeof(typename S::Value) == 4) {      \
+      return f32::fn(x);                                        \
+    } else {                                                    \
+      return f64::fn(x);                                        \
+    }                                                           \
   }
 ETCH_MATH_UNARY(ETCH_MATH_DISPATCH1)
 #undef ETCH_MATH_DISPATCH1
 
-#define ETCH_MATH_DISPATCH2(fn)                                                    \
-  template <class S>                                                               \
-  ETCH_INLINE S fn(S x, S y) {                                                     \
-    if constexpr (std::is_same_v<S, Expr>) {                                       \
-      return x.dtype() == DType::F32 ? f32::fn(x, y) : f64::fn(x, y);              \
-    } else if constexpr (sizeof(typename S::Value) == 4) {                         \
-      return f32::fn(x, y);                                                        \
-    } else {                                                                       \
-      return f64::fn(x, y);                                                        \
-    }                                                                              \
+#define ETCH_MATH_DISPATCH2(fn)                                       \
+  template <class S>                                                  \
+  ETCH_INLINE S fn(S x, S y) {                                        \
+    if constexpr (std::is_same_v<S, Expr>) {                          \
+      return x.dtype() == DType::F32 ? f32::fn(x, y) : f64::fn(x, y); \
+    } else if constexpr (sizeof(typename S::Value) == 4) {            \
+      return f32::fn(x, y);                                           \
+    } else {                                                          \
+      return f64::fn(x, y);                                           \
+    }                                                                 \
   }
 ETCH_MATH_DISPATCH2(pow)
 ETCH_MATH_DISPATCH2(atan2)
@@ -71,19 +71,27 @@ ETCH_MATH_DISPATCH2(atan2)
 }  // namespace math
 
 // The names that operator definitions use, for native scalars.
-#define ETCH_NATIVE_MATH(Name, fn) \
-  template <class T, class G>      \
-  ETCH_INLINE Native<T, G> fn(Native<T, G> x) { return math::fn(x); }
+#define ETCH_NATIVE_MATH(Name, fn)              \
+  template <class T, class G>                   \
+  ETCH_INLINE Native<T, G> fn(Native<T, G> x) { \
+    return math::fn(x);                         \
+  }
 ETCH_MATH_UNARY(ETCH_NATIVE_MATH)
 #undef ETCH_NATIVE_MATH
 
-#define ETCH_NATIVE_MATH2(fn)                                                              \
-  template <class T, class G>                                                              \
-  ETCH_INLINE Native<T, G> fn(Native<T, G> x, Native<T, G> y) { return math::fn(x, y); }   \
-  template <class T, class G, Literal L>                                                   \
-  ETCH_INLINE Native<T, G> fn(Native<T, G> x, L y) { return math::fn(x, lit_like(x, y)); } \
-  template <class T, class G, Literal L>                                                   \
-  ETCH_INLINE Native<T, G> fn(L x, Native<T, G> y) { return math::fn(lit_like(y, x), y); }
+#define ETCH_NATIVE_MATH2(fn)                                   \
+  template <class T, class G>                                   \
+  ETCH_INLINE Native<T, G> fn(Native<T, G> x, Native<T, G> y) { \
+    return math::fn(x, y);                                      \
+  }                                                             \
+  template <class T, class G, Literal L>                        \
+  ETCH_INLINE Native<T, G> fn(Native<T, G> x, L y) {            \
+    return math::fn(x, lit_like(x, y));                         \
+  }                                                             \
+  template <class T, class G, Literal L>                        \
+  ETCH_INLINE Native<T, G> fn(L x, Native<T, G> y) {            \
+    return math::fn(lit_like(y, x), y);                         \
+  }
 ETCH_NATIVE_MATH2(pow)
 ETCH_NATIVE_MATH2(atan2)
 #undef ETCH_NATIVE_MATH2

@@ -6,7 +6,9 @@
 namespace etch::ir::math {
 
 template <class S>
-ETCH_INLINE S horner_from(S p, S) { return p; }
+ETCH_INLINE S horner_from(S p, S) {
+  return p;
+}
 template <class S, class... C>
 ETCH_INLINE S horner_from(S p, S x, double c, C... rest) {
   return horner_from(fma(p, x, c), x, rest...);
@@ -40,10 +42,12 @@ ETCH_INLINE Pair<S> two_sum(S a, S b) {
   return {hi, (a - (hi - bb)) + (b - bb)};
 }
 
-/// The bits of `b` where `mask` is ones, of `a` where it is zeros. For choices by a bit of an integer,
-/// whose conversion to a truth value g++ does not vectorise.
+/// The bits of `b` where `mask` is ones, of `a` where it is zeros. For choices by a bit of an
+/// integer, whose conversion to a truth value g++ does not vectorise.
 template <class I>
-ETCH_INLINE I blend(I a, I b, I mask) { return a ^ ((a ^ b) & mask); }
+ETCH_INLINE I blend(I a, I b, I mask) {
+  return a ^ ((a ^ b) & mask);
+}
 
 /// x * 2^k for k in [-2044, 2046] (f32: [-252, 254]), rounded once, also into the denormals.
 /// `k` is an integer of the signed type as wide as x.

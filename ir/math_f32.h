@@ -26,7 +26,9 @@ ETCH_INLINE S exp_scaled(S x, int extra) {
 }
 
 template <class S>
-ETCH_INLINE S exp(S x) { return exp_scaled(x, 0); }
+ETCH_INLINE S exp(S x) {
+  return exp_scaled(x, 0);
+}
 
 template <class S>
 ETCH_INLINE S exp2(S x) {
@@ -47,8 +49,8 @@ ETCH_INLINE S expm1(S x) {
   auto ki = bitcast<int32_t>(t) - kShiftBits;
   S r = fma(k, -0x1.62e4p-1, c);
   r = fma(k, -0x1.7f7d1cp-20, r);
-  S p = horner(r, 0x1.9e0be4p-13, 0x1.6d4366p-10, 0x1.111306p-7, 0x1.5554fp-5, 0x1.555554p-3,
-               0x1p-1);
+  S p =
+      horner(r, 0x1.9e0be4p-13, 0x1.6d4366p-10, 0x1.111306p-7, 0x1.5554fp-5, 0x1.555554p-3, 0x1p-1);
   S half = bitcast<float>((min(ki, lit_like(ki, 128)) + 126) << 23);  // 2^(k-1)
   S y = fma(p * (r * r), half, fma(r, half, half - 0.5));
   y = select(gt(k, 128), lit_like(x, kInf), y + y);
@@ -112,7 +114,9 @@ ETCH_INLINE S log_base(S x, double c_hi, double c_lo, double d_hi, double d_lo) 
   return log_edges(x, sum + fma(s.e, lit_like(x, d_lo), lo));
 }
 template <class S>
-ETCH_INLINE S log2(S x) { return log_base(x, 0x1.715476p+0, 0x1.4ae0cp-26, 1, 0); }
+ETCH_INLINE S log2(S x) {
+  return log_base(x, 0x1.715476p+0, 0x1.4ae0cp-26, 1, 0);
+}
 template <class S>
 ETCH_INLINE S log10(S x) {
   return log_base(x, 0x1.bcb7b2p-2, -0x1.5b235ep-27, 0x1.344p-2, 0x1.3509f8p-18);

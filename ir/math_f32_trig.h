@@ -117,11 +117,17 @@ ETCH_INLINE S tan_sized(S x) {
 }
 
 template <class S>
-ETCH_INLINE S sin(S x) { return sin_shifted<true>(x, 0); }
+ETCH_INLINE S sin(S x) {
+  return sin_shifted<true>(x, 0);
+}
 template <class S>
-ETCH_INLINE S cos(S x) { return sin_shifted<true>(x, 1); }
+ETCH_INLINE S cos(S x) {
+  return sin_shifted<true>(x, 1);
+}
 template <class S>
-ETCH_INLINE S tan(S x) { return tan_sized<true>(x); }
+ETCH_INLINE S tan(S x) {
+  return tan_sized<true>(x);
+}
 
 /// (asin(s) - s) / s as a polynomial in z = s^2 <= 1/4.
 template <class S>

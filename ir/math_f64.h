@@ -28,7 +28,9 @@ ETCH_INLINE S exp_scaled(S x, S x_lo, int64_t extra) {
   return scale_f64(1 + (r + fma(r * r, p, fma(e, lo, lo))), ki);
 }
 template <class S>
-ETCH_INLINE S exp(S x) { return exp_scaled(x, lit_like(x, 0), 0); }
+ETCH_INLINE S exp(S x) {
+  return exp_scaled(x, lit_like(x, 0), 0);
+}
 
 template <class S>
 ETCH_INLINE S exp2(S x) {
@@ -122,7 +124,9 @@ ETCH_INLINE S log_base(S x, double c_hi, double c_lo, double d_hi, double d_lo) 
   return log_edges(x, sum + fma(s.e, lit_like(x, d_lo), y_lo));
 }
 template <class S>
-ETCH_INLINE S log2(S x) { return log_base(x, 0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56, 1, 0); }
+ETCH_INLINE S log2(S x) {
+  return log_base(x, 0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56, 1, 0);
+}
 template <class S>
 ETCH_INLINE S log10(S x) {
   return log_base(x, 0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57, 0x1.34413509f78p-2,
@@ -220,11 +224,11 @@ ETCH_INLINE S acosh(S x) {
 template <class S>
 ETCH_INLINE S atanh(S x) {
   S a = abs(x), u = a * a;
-  S p = horner(u, 0x1.cc607545851fbp-3, -0x1.392fc5179a01fp-3, 0x1.28db0bcab45dap-3,
-               0x1.dcf5905af56fp-7, 0x1.ea1977105f14bp-5, 0x1.d908da47554fbp-5,
-               0x1.118763590ea5ep-4, 0x1.3b0b2979dd691p-4, 0x1.745d811dce9f7p-4,
-               0x1.c71c6e7e0cb75p-4, 0x1.2492492c409c6p-3, 0x1.99999999878a3p-3,
-               0x1.55555555555ccp-2);
+  S p =
+      horner(u, 0x1.cc607545851fbp-3, -0x1.392fc5179a01fp-3, 0x1.28db0bcab45dap-3,
+             0x1.dcf5905af56fp-7, 0x1.ea1977105f14bp-5, 0x1.d908da47554fbp-5, 0x1.118763590ea5ep-4,
+             0x1.3b0b2979dd691p-4, 0x1.745d811dce9f7p-4, 0x1.c71c6e7e0cb75p-4, 0x1.2492492c409c6p-3,
+             0x1.99999999878a3p-3, 0x1.55555555555ccp-2);
   S near = fma(u * p, a, a);
   S d = 1 - a, n = a + a;
   S q = n / d;
@@ -300,14 +304,13 @@ template <class S>
 ETCH_INLINE S erfc_far(S x) {
   S a = clamp_nan(x, 0, 28);
   S t = (a - 3) / (a + 3);
-  S g = horner(t, -0x1.ad863970fd2bp-27, 0x1.58039d7ef773ep-26, 0x1.bfc251560806bp-24,
-               -0x1.e9bdb85f76fe5p-24, -0x1.4db70a0e00ee4p-21, 0x1.68f44a062982bp-22,
-               0x1.d29d209001b17p-19, -0x1.8368838dc6a39p-21, -0x1.51439ab459815p-16,
-               0x1.4bf1bf69b61c3p-18, 0x1.065a80237fdcfp-13, -0x1.b911c5ff70391p-14,
-               -0x1.98db542e30553p-11, 0x1.ef1bdbc79a7a9p-10, 0x1.4b884e583a079p-9,
-               -0x1.8574c409ca459p-6, 0x1.17ca2877e8335p-4, -0x1.e88b803a4f314p-4,
-               0x1.098366a5b4881p-3, -0x1.85a15c58aa1bdp-5, -0x1.15c084bb9e8f6p-3,
-               0x1.40c522d7e4987p+0);
+  S g = horner(
+      t, -0x1.ad863970fd2bp-27, 0x1.58039d7ef773ep-26, 0x1.bfc251560806bp-24,
+      -0x1.e9bdb85f76fe5p-24, -0x1.4db70a0e00ee4p-21, 0x1.68f44a062982bp-22, 0x1.d29d209001b17p-19,
+      -0x1.8368838dc6a39p-21, -0x1.51439ab459815p-16, 0x1.4bf1bf69b61c3p-18, 0x1.065a80237fdcfp-13,
+      -0x1.b911c5ff70391p-14, -0x1.98db542e30553p-11, 0x1.ef1bdbc79a7a9p-10, 0x1.4b884e583a079p-9,
+      -0x1.8574c409ca459p-6, 0x1.17ca2877e8335p-4, -0x1.e88b803a4f314p-4, 0x1.098366a5b4881p-3,
+      -0x1.85a15c58aa1bdp-5, -0x1.15c084bb9e8f6p-3, 0x1.40c522d7e4987p+0);
   S d = fma(a, 2, 1);
   S d_lo = fma(a, lit_like(a, 2), 1 - d);
   S q = g / d;

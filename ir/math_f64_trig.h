@@ -45,14 +45,11 @@ struct Window {
 template <class I>
 ETCH_INLINE Window<I> two_over_pi(I at) {
   constexpr uint64_t w[19] = {
-      0x00028be60db93910, 0x54a7f09d5f47d4d3, 0x77036d8a5664f10e,
-      0x4107f9458eaf7aef, 0x1586dc91b8e90937, 0x4b801924bba82746,
-      0x4873f877ac72c4a6, 0x9cfba208d7d4baed, 0x1213a671c09ad17d,
-      0xf904e64758e60d4c, 0xe7d272117e2ef7e4, 0xa0ec7fe25fff7816,
-      0x603fbcbc462d6829, 0xb47db4d9fb3c9f2c, 0x26dd3d18fd9a797f,
-      0xa8b5d49eeb1faf97, 0xc5ecf41ce7de294a, 0x4ba9afed7ec47e35,
-      0x7421580cc11bf1ed
-  };
+      0x00028be60db93910, 0x54a7f09d5f47d4d3, 0x77036d8a5664f10e, 0x4107f9458eaf7aef,
+      0x1586dc91b8e90937, 0x4b801924bba82746, 0x4873f877ac72c4a6, 0x9cfba208d7d4baed,
+      0x1213a671c09ad17d, 0xf904e64758e60d4c, 0xe7d272117e2ef7e4, 0xa0ec7fe25fff7816,
+      0x603fbcbc462d6829, 0xb47db4d9fb3c9f2c, 0x26dd3d18fd9a797f, 0xa8b5d49eeb1faf97,
+      0xc5ecf41ce7de294a, 0x4ba9afed7ec47e35, 0x7421580cc11bf1ed};
   I b3 = -((at >> 9) & 1), b2 = -((at >> 8) & 1), b1 = -((at >> 7) & 1), b0 = -((at >> 6) & 1);
   auto far = [&](int i) { return (b3 & (w[i] ^ w[i + 8])) ^ w[i]; };
   I c0 = far(0), c1 = far(1), c2 = far(2), c3 = far(3), c4 = far(4), c5 = far(5);
@@ -92,7 +89,8 @@ ETCH_INLINE auto reduce_large(S x) {
   low = low ^ negative;
   S a = small_value(f >> 32) * 0x1p-30, b = small_value(f & 0xffffffff) * 0x1p-62;
   S h = a + b;
-  S l = ((a - h) + b) + (small_value(low >> 32) * 0x1p-94 + small_value(low & 0xffffffff) * 0x1p-126);
+  S l =
+      ((a - h) + b) + (small_value(low >> 32) * 0x1p-94 + small_value(low & 0xffffffff) * 0x1p-126);
   S d = h + l;
   S d_lo = (h - d) + l;
   S hi = d * kHalfPi;
@@ -100,7 +98,8 @@ ETCH_INLINE auto reduce_large(S x) {
   auto minus = -(bitcast<uint64_t>(x) >> 63);
   auto flip = (negative ^ minus) << 63;
   return Reduced<S, decltype(k)>{bitcast<double>(bitcast<uint64_t>(hi) ^ flip),
-                                 bitcast<double>(bitcast<uint64_t>(lo) ^ flip), (k ^ minus) - minus};
+                                 bitcast<double>(bitcast<uint64_t>(lo) ^ flip),
+                                 (k ^ minus) - minus};
 }
 
 /// Beyond this the fast reduction is not used; loops may skip the other one below it.
@@ -167,11 +166,17 @@ ETCH_INLINE S tan_sized(S x) {
 }
 
 template <class S>
-ETCH_INLINE S sin(S x) { return sin_shifted<true>(x, 0); }
+ETCH_INLINE S sin(S x) {
+  return sin_shifted<true>(x, 0);
+}
 template <class S>
-ETCH_INLINE S cos(S x) { return sin_shifted<true>(x, 1); }
+ETCH_INLINE S cos(S x) {
+  return sin_shifted<true>(x, 1);
+}
 template <class S>
-ETCH_INLINE S tan(S x) { return tan_sized<true>(x); }
+ETCH_INLINE S tan(S x) {
+  return tan_sized<true>(x);
+}
 
 /// (asin(s) - s) / s as a polynomial in z = s^2 <= 1/4.
 template <class S>
@@ -209,13 +214,12 @@ ETCH_INLINE S acos(S x) {
 template <class S>
 ETCH_INLINE S atan_tail(S q) {
   S z = q * q;
-  S p = horner(z, -0x1.53e5c943fcb72p-16, 0x1.d3bb114143b65p-13, -0x1.312a3f0e71ebep-10,
-               0x1.f96cc734beb9bp-9, -0x1.2cf76bf2540fcp-7, 0x1.162c3d98154c6p-6,
-               -0x1.a726a91b7190fp-6, 0x1.1715db01a0e8ep-5, -0x1.4f4521ca58d07p-5,
-               0x1.7ee3f62d7aa55p-5, -0x1.ad32ba4e0d1bep-5, 0x1.e1781735b8a31p-5,
-               -0x1.11089d02de0f5p-4, 0x1.3b12b2e8e2d49p-4, -0x1.745d02310537cp-4,
-               0x1.c71c709e19f6ap-4, -0x1.2492491fa2135p-3, 0x1.999999998411p-3,
-               -0x1.555555555544cp-2);
+  S p = horner(
+      z, -0x1.53e5c943fcb72p-16, 0x1.d3bb114143b65p-13, -0x1.312a3f0e71ebep-10,
+      0x1.f96cc734beb9bp-9, -0x1.2cf76bf2540fcp-7, 0x1.162c3d98154c6p-6, -0x1.a726a91b7190fp-6,
+      0x1.1715db01a0e8ep-5, -0x1.4f4521ca58d07p-5, 0x1.7ee3f62d7aa55p-5, -0x1.ad32ba4e0d1bep-5,
+      0x1.e1781735b8a31p-5, -0x1.11089d02de0f5p-4, 0x1.3b12b2e8e2d49p-4, -0x1.745d02310537cp-4,
+      0x1.c71c709e19f6ap-4, -0x1.2492491fa2135p-3, 0x1.999999998411p-3, -0x1.555555555544cp-2);
   return q * z * p;
 }
 template <class S>

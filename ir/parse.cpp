@@ -13,6 +13,43 @@ struct Function {
   size_t flat_nodes = 0;
 };
 
+/// The values that a block has defined. print() numbers them in order, which needs no hashing; other
+/// names go through a map.
+class ValueNames {
+ public:
+  const Value* find(std::string_view name) const {
+    size_t n = number(name);
+    if (n < numbered_.size()) return &numbered_[n];
+    if (named_.empty()) return nullptr;
+    auto it = named_.find(name);
+    return it == named_.end() ? nullptr : &it->second;
+  }
+  /// False when the name is taken.
+  bool define(std::string_view name, Value v) {
+    if (find(name) != nullptr) return false;
+    if (number(name) == numbered_.size()) {
+      numbered_.push_back(v);
+    } else {
+      named_.emplace(name, v);
+    }
+    return true;
+  }
+
+ private:
+  /// SIZE_MAX unless `name` is a number as print() writes it.
+  static size_t number(std::string_view name) {
+    if (name.size() > 9 || (name.size() > 1 && name[0] == '0')) return SIZE_MAX;
+    size_t n = 0;
+    for (char c : name) {
+      if (c < '0' || c > '9') return SIZE_MAX;
+      n = n * 10 + static_cast<size_t>(c - '0');
+    }
+    return n;
+  }
+  std::vector<Value> numbered_;
+  std::unordered_map<std::string_view, Value> named_;
+};
+
 class Parser {
  public:
   Parser(std::string_view text, const ConstantLookup& lookup, std::string_view source_name,
@@ -25,7 +62,7 @@ class Parser {
   /// What one statement between braces needs.
   struct Block {
     Graph graph;
-    std::unordered_map<std::string_view, Value> names;
+    ValueNames names;
     size_t depth = 1;
     size_t flat_nodes = 0;
     std::string_view scope_text, file_text;  // of the last origin, to intern only changes
@@ -268,11 +305,11 @@ void Parser::operation(Block& b, const Names& names, const Token& word) {
 
 Value Parser::value(const Block& b) {
   Token t = lex_.expect(Tok::Value, "'%' and the name of a value");
-  auto it = b.names.find(t.text);
-  if (it == b.names.end()) {
+  const Value* v = b.names.find(t.text);
+  if (v == nullptr) {
     lex_.fail_at(t.at, cat("expected a value that is defined above, found %", t.text.substr(0, 40)));
   }
-  return it->second;
+  return *v;
 }
 
 SmallVec<Value, 4> Parser::operands(const Block& b) {
@@ -302,9 +339,12 @@ void Parser::origin(Block& b) {
   uint32_t scope = 0, loc = 0;
   if (lex_.eat_word("in")) {
     std::string_view text = lex_.peek().text;
-    std::string path = values_.name("a quoted scope path");
-    if (text != b.scope_text) b.scope = b.graph.intern_scope(path);
-    b.scope_text = text;
+    if (lex_.peek().kind == Tok::String && text == b.scope_text) {
+      lex_.take();
+    } else {
+      b.scope = b.graph.intern_scope(values_.name("a quoted scope path"));
+      b.scope_text = text;
+    }
     scope = b.scope;
   }
   if (lex_.eat_word("at")) {
@@ -326,7 +366,7 @@ void Parser::define(Block& b, const Names& names, NodeId id, size_t at) {
     lex_.fail_at(at, cat("expected ", count, " values before '=', found ", names.size()));
   }
   for (uint32_t i = 0; i < count; ++i) {
-    if (!b.names.emplace(names[i], Value{id, i}).second) {
+    if (!b.names.define(names[i], {id, i})) {
       lex_.fail_at(at, cat("value %", names[i].substr(0, 40), " is defined twice"));
     }
   }

@@ -17,6 +17,7 @@ std::span<const OpDef* const> all_ops() {
     IndexOps::each(add);
     MathOps::each(add);
     NnOps::each(add);
+    PoolOps::each(add);
     RandomOps::each(add);
     ReduceOps::each(add);
     ViewOps::each(add);

@@ -97,6 +97,22 @@ Tensor atanh(const Tensor& x, std::source_location loc) {
   return runtime::apply1(ir::op_def<ir::Atanh>(), in, &attrs);
 }
 
+Tensor avg_pool2d(const Tensor& x, const Axes& kernel, const Axes& stride, const Axes& padding,
+    std::source_location loc) {
+  runtime::At at(loc);
+  const Tensor in[] = {x};
+  const ir::AvgPool2d::Attrs attrs{kernel, stride, padding};
+  return runtime::apply1(ir::op_def<ir::AvgPool2d>(), in, &attrs);
+}
+
+Tensor avg_pool2d_grad(const Tensor& g, SizeArgs input, const Axes& kernel, const Axes& stride,
+    const Axes& padding, std::source_location loc) {
+  runtime::At at(loc);
+  const Tensor in[] = {g};
+  const ir::AvgPool2dGrad::Attrs attrs{input.shape(), kernel, stride, padding};
+  return runtime::apply1(ir::op_def<ir::AvgPool2dGrad>(), in, &attrs);
+}
+
 Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight,
     const Tensor& bias, double eps, std::source_location loc) {
   runtime::At at(loc);
@@ -448,6 +464,14 @@ Tensor matmul(const Tensor& a, const Tensor& b, std::source_location loc) {
   return runtime::apply1(ir::op_def<ir::MatMul>(), in, &attrs);
 }
 
+Tensor max_pool2d(const Tensor& x, const Axes& kernel, const Axes& stride, const Axes& padding,
+    std::source_location loc) {
+  runtime::At at(loc);
+  const Tensor in[] = {x};
+  const ir::MaxPool2d::Attrs attrs{kernel, stride, padding};
+  return runtime::apply1(ir::op_def<ir::MaxPool2d>(), in, &attrs);
+}
+
 Tensor maximum(const Tensor& a, const Tensor& b, std::source_location loc) {
   runtime::At at(loc);
   const Tensor in[] = {a, b};
@@ -497,6 +521,14 @@ Tensor neg(const Tensor& x, std::source_location loc) {
   return runtime::apply1(ir::op_def<ir::Neg>(), in, &attrs);
 }
 
+Tensor normal_at(const Tensor& seed, const Tensor& ordinal, const Tensor& index, DType dtype,
+    std::source_location loc) {
+  runtime::At at(loc);
+  const Tensor in[] = {seed, ordinal, index};
+  const ir::NormalAt::Attrs attrs{dtype};
+  return runtime::apply1(ir::op_def<ir::NormalAt>(), in, &attrs);
+}
+
 Tensor pad(const Tensor& x, const Axes& low, const Axes& high, double value,
     std::source_location loc) {
   runtime::At at(loc);
@@ -512,6 +544,22 @@ Tensor permute(const Tensor& x, const Axes& axes, std::source_location loc) {
   return runtime::apply1(ir::op_def<ir::Permute>(), in, &attrs);
 }
 
+Tensor pool_pick(const Tensor& x, const Tensor& v, const Axes& kernel, const Axes& stride,
+    const Axes& padding, std::source_location loc) {
+  runtime::At at(loc);
+  const Tensor in[] = {x, v};
+  const ir::PoolPick::Attrs attrs{kernel, stride, padding};
+  return runtime::apply1(ir::op_def<ir::PoolPick>(), in, &attrs);
+}
+
+Tensor pool_scatter(const Tensor& x, const Tensor& g, const Axes& kernel, const Axes& stride,
+    const Axes& padding, std::source_location loc) {
+  runtime::At at(loc);
+  const Tensor in[] = {x, g};
+  const ir::PoolScatter::Attrs attrs{kernel, stride, padding};
+  return runtime::apply1(ir::op_def<ir::PoolScatter>(), in, &attrs);
+}
+
 Tensor pow(const Tensor& a, const Tensor& b, std::source_location loc) {
   runtime::At at(loc);
   const Tensor in[] = {a, b};
@@ -524,6 +572,20 @@ Tensor prod(const Tensor& x, const Axes& axes, bool keepdims, std::source_locati
   const Tensor in[] = {x};
   const ir::Prod::Attrs attrs{axes, keepdims};
   return runtime::apply1(ir::op_def<ir::Prod>(), in, &attrs);
+}
+
+Tensor random_normal(const Tensor& state, SizeArgs shape, DType dtype, std::source_location loc) {
+  runtime::At at(loc);
+  const Tensor in[] = {state};
+  const ir::RandomNormal::Attrs attrs{shape.shape(), dtype};
+  return runtime::apply1(ir::op_def<ir::RandomNormal>(), in, &attrs);
+}
+
+Tensor random_uniform(const Tensor& state, SizeArgs shape, DType dtype, std::source_location loc) {
+  runtime::At at(loc);
+  const Tensor in[] = {state};
+  const ir::RandomUniform::Attrs attrs{shape.shape(), dtype};
+  return runtime::apply1(ir::op_def<ir::RandomUniform>(), in, &attrs);
 }
 
 Tensor reciprocal(const Tensor& x, std::source_location loc) {
@@ -716,6 +778,14 @@ Tensor trunc_divide(const Tensor& a, const Tensor& b, std::source_location loc) 
   const Tensor in[] = {a, b};
   const ir::TruncDivide::Attrs attrs{};
   return runtime::apply1(ir::op_def<ir::TruncDivide>(), in, &attrs);
+}
+
+Tensor uniform_at(const Tensor& seed, const Tensor& ordinal, const Tensor& index, DType dtype,
+    std::source_location loc) {
+  runtime::At at(loc);
+  const Tensor in[] = {seed, ordinal, index};
+  const ir::UniformAt::Attrs attrs{dtype};
+  return runtime::apply1(ir::op_def<ir::UniformAt>(), in, &attrs);
 }
 
 Tensor unsqueeze(const Tensor& x, const Axes& axes, std::source_location loc) {

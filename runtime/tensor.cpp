@@ -452,6 +452,12 @@ Tensor arange(Dim count, DType dtype, std::source_location loc) {
   return apply1(ir::op_def<ir::Arange>(), {}, &attrs);
 }
 
+Tensor dim_tensor(Dim d, DType dtype, std::source_location loc) {
+  At at(loc);
+  ir::DimValue::Attrs attrs{{d}, dtype};
+  return apply1(ir::op_def<ir::DimValue>(), {}, &attrs);
+}
+
 Tensor from_bytes(const void* bytes, std::span<const int64_t> sizes, DType dtype) {
   Tensor t(runtime::new_tensor(dtype, sizes));
   size_t n = static_cast<size_t>(runtime::impl(t).numel) * itemsize(dtype);

@@ -9,8 +9,8 @@ void note_skip(const char* reason);
 }  // namespace etch::test
 
 /// Leaves the test case as skipped. Not for a failure of Etch: only for a missing oracle or device.
-#define ETCH_SKIP(reason)            \
-  do {                               \
-    etch::test::note_skip(reason);   \
-    return;                          \
+#define ETCH_SKIP(reason)          \
+  do {                             \
+    etch::test::note_skip(reason); \
+    return;                        \
   } while (false)

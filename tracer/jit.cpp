@@ -136,6 +136,11 @@ std::vector<Tensor> Jit::operator()(std::span<const Tensor> inputs, std::source_
   return trace.example_results();
 }
 
+const Compiled& Jit::program() const {
+  if (entries_.empty()) fail("jit", "nothing was recorded yet", "Call the function once");
+  return entries_.front().program;
+}
+
 CompiledStats Jit::stats() const {
   CompiledStats total;
   for (const Entry& e : entries_) {

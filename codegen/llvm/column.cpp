@@ -75,36 +75,31 @@ void Emitter::column_stage(Blocks& blocks, int stage) {
   }
   if (roots.empty()) return;
   for (Frame& f : blocks) evaluate(f, roots, plan_.outer_mask(), lanes_);
+  Parts parts;
+  for (const Acc& a : accs) {
+    for (size_t u = 0; u < blocks.size(); ++u) parts.push_back({&a, static_cast<int64_t>(u) * lanes_, {}});
+  }
   Value* n = inner_points_;
   if (accs.empty()) return column_inner(blocks, stage, accs, b_.getInt64(0), n);
   loop(b_.getInt64(0), n, kChunk, [&](Value* c) {
     Value* length = b_.CreateBinaryIntrinsic(Intrinsic::smin, b_.CreateSub(n, c), b_.getInt64(kChunk));
     Value* used = b_.CreateBinaryIntrinsic(Intrinsic::smin, length, b_.getInt64(kLanes));
     loop(b_.getInt64(0), used, 1, [&](Value* lane) {
-      for (const Acc& a : accs) {
-        for (size_t u = 0; u < blocks.size(); ++u) {
-          store_pair(a, identity(a, lanes_), a.lanes, lane, static_cast<int64_t>(u) * lanes_, nullptr);
-        }
+      for (const Part& p : parts) {
+        store_pair(*p.acc, identity(*p.acc, lanes_), p.acc->lanes, lane, p.skip, nullptr);
       }
     });
     column_inner(blocks, stage, accs, c, b_.CreateAdd(c, length));
-    Value* number = b_.CreateLShr(c, b_.getInt64(12));
-    for (const Acc& a : accs) {
-      for (size_t u = 0; u < blocks.size(); ++u) {
-        int64_t skip = static_cast<int64_t>(u) * lanes_;
-        push_chunk(a, number, fold_column(a, used, skip), skip, lanes_);
-      }
-    }
+    fold_columns(parts, used);
+    push_chunk(b_.CreateLShr(c, b_.getInt64(12)), parts, lanes_);
   });
   static_assert(kChunk == 1 << 12);
-  Value* chunks = b_.CreateLShr(b_.CreateAdd(n, b_.getInt64(kChunk - 1)), b_.getInt64(12));
-  for (const Acc& a : accs) {
-    for (size_t u = 0; u < blocks.size(); ++u) {
-      Frame& f = blocks[u];
-      Value* v = finish(a, merge_chunks(a, chunks, static_cast<int64_t>(u) * lanes_, lanes_), n);
-      if (varies(f, a.node)) f.varying[a.node] = v;
-      else f.uniform[a.node] = b_.CreateExtractElement(v, uint64_t{0});
-    }
+  merge_chunks(b_.CreateLShr(b_.CreateAdd(n, b_.getInt64(kChunk - 1)), b_.getInt64(12)), parts, lanes_);
+  for (const Part& p : parts) {
+    Frame& f = blocks[static_cast<size_t>(p.skip / lanes_)];
+    Value* v = finish(*p.acc, p.pair, n);
+    if (varies(f, p.acc->node)) f.varying[p.acc->node] = v;
+    else f.uniform[p.acc->node] = b_.CreateExtractElement(v, uint64_t{0});
   }
 }
 
@@ -145,18 +140,23 @@ void Emitter::column_inner(Blocks& blocks, int stage, const std::vector<Acc>& ac
 }
 
 /// Folds lanes 32, 16, ..., 1 apart; lanes from `used` on are absent and skipped.
-Emitter::Pair Emitter::fold_column(const Acc& a, Value* used, int64_t skip) {
-  Value* left = used;
-  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-    Value* step = b_.getInt64(static_cast<uint64_t>(half));
-    loop(b_.getInt64(0), b_.CreateSub(left, step), 1, [&](Value* lane) {
-      Pair low = load_pair(a, a.lanes, lane, skip, lanes_, nullptr);
-      Pair high = load_pair(a, a.lanes, b_.CreateAdd(lane, step), skip, lanes_, nullptr);
-      store_pair(a, combine(a, low, high), a.lanes, lane, skip, nullptr);
+void Emitter::fold_columns(Parts& parts, Value* used) {
+  Values left{used};
+  loop(b_.getInt64(0), b_.getInt64(6), 1, left, [&](Value* i, const Values& state) {
+    Value* half = b_.CreateLShr(b_.getInt64(kLanes / 2), i);
+    loop(b_.getInt64(0), b_.CreateSub(state[0], half), 1, [&](Value* lane) {
+      for (const Part& p : parts) {
+        const Acc& a = *p.acc;
+        Pair low = load_pair(a, a.lanes, lane, p.skip, lanes_, nullptr);
+        Pair high = load_pair(a, a.lanes, b_.CreateAdd(lane, half), p.skip, lanes_, nullptr);
+        store_pair(a, combine(a, low, high), a.lanes, lane, p.skip, nullptr);
+      }
     });
-    left = b_.CreateBinaryIntrinsic(Intrinsic::smin, left, step);
+    return Values{b_.CreateBinaryIntrinsic(Intrinsic::smin, state[0], half)};
+  });
+  for (Part& p : parts) {
+    p.pair = load_pair(*p.acc, p.acc->lanes, b_.getInt64(0), p.skip, lanes_, nullptr);
   }
-  return load_pair(a, a.lanes, b_.getInt64(0), skip, lanes_, nullptr);
 }
 
 }  // namespace etch::codegen

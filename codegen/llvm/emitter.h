@@ -127,16 +127,28 @@ class Emitter {
   Pair load_pair(const Acc& a, const Slots& s, Value* entry, int64_t skip, int lanes, Value* mask);
   void store_pair(const Acc& a, Pair v, const Slots& s, Value* entry, int64_t skip, Value* mask);
   Value* finish(const Acc& a, Pair v, Value* count);
-  /// Chunk `number` gave v: merges finished neighbours, then pushes.
-  void push_chunk(const Acc& a, Value* number, Pair v, int64_t skip, int lanes);
-  Pair merge_chunks(const Acc& a, Value* chunks, int64_t skip, int lanes);
+  /// A pair in flight and where its chunks are stacked.
+  struct Part {
+    const Acc* acc = nullptr;
+    int64_t skip = 0;  // elements into a stack entry
+    Pair pair;
+  };
+  using Parts = std::vector<Part>;
+  /// Chunk `number` gave the pairs: merges finished neighbours, then pushes.
+  void push_chunk(Value* number, const Parts& parts, int lanes);
+  /// Fills in the pairs of all chunks together.
+  void merge_chunks(Value* chunks, Parts& parts, int lanes);
+  /// while (steps--) pair = combine(stack[top--], pair), for all parts in one loop.
+  void merge_down(Value* top, Value* steps, Parts& parts, int lanes);
   /// Reserves aligned bytes of scratch memory for every call; the number of the first.
   int64_t reserve(int64_t bytes);
 
   // Rows (row.cpp).
   using Operands = llvm::function_ref<std::vector<Pair>(Value* i, Value* mask)>;
   void prepare_row();
-  std::vector<Pair> reduce_chunk(const std::vector<Acc>& accs, Value* length, Operands operands);
+  std::vector<Pair> reduce_chunk(const std::vector<Acc>& accs, Value* length, bool short_body,
+                                 Operands operands);
+  size_t stage_size(int stage) const;
   Pair fold_lanes(const Acc& a);
   void row_stage(Frame& point, int stage);
   void reduce_row(Frame& point, int stage, std::vector<Acc> accs);
@@ -150,7 +162,7 @@ class Emitter {
   using Blocks = std::vector<Frame>;
   void column_stage(Blocks& blocks, int stage);
   void column_inner(Blocks& blocks, int stage, const std::vector<Acc>& accs, Value* from, Value* to);
-  Pair fold_column(const Acc& a, Value* length, int64_t skip);
+  void fold_columns(Parts& parts, Value* used);
 
   enum Field : unsigned { kBuffers, kSizes, kStrides, kOffsets, kParams, kBegin, kEnd, kScratch };
 

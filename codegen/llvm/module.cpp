@@ -29,12 +29,11 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target, const Co
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
-    // Addresses are emitted in the form the processor has; rewriting them costs a third of a compile.
+    // Addresses are emitted in the form the processor has; rewriting them takes half of a compile.
     auto& flags = llvm::cl::getRegisteredOptions();
     if (auto it = flags.find("disable-lsr"); it != flags.end()) {
       static_cast<llvm::cl::opt<bool>*>(it->second)->setValue(true);
     }
-    if (const char* x = getenv("XOPT")) { const char* a[8]={"x"}; int n=1; static std::string s=x; char* t=strtok(s.data(),","); while(t){a[n++]=t; t=strtok(nullptr,",");} llvm::cl::ParseCommandLineOptions(n,a); }
   });
   std::string error;
   const llvm::Target* t = llvm::TargetRegistry::lookupTarget(kTriple, error);
@@ -42,7 +41,7 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target, const Co
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   options.TrapUnreachable = false;
-  auto level = o.tier == 0 ? llvm::CodeGenOptLevel::None : getenv("LESS")?llvm::CodeGenOptLevel::Less:llvm::CodeGenOptLevel::Default;
+  auto level = o.tier == 0 ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default;
   return std::unique_ptr<llvm::TargetMachine>(
       t->createTargetMachine(kTriple, target.cpu, target.features, options, llvm::Reloc::PIC_,
                              llvm::CodeModel::Small, level, /*JIT=*/false));

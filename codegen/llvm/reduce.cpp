@@ -79,34 +79,48 @@ Value* Emitter::finish(const Acc& a, Pair v, Value* count) {
   return from == to ? r : emit_prim(b_, ir::Prim::Cast, from, to, {r});
 }
 
-void Emitter::push_chunk(const Acc& a, Value* number, Pair v, int64_t skip, int lanes) {
+void Emitter::merge_down(Value* top, Value* steps, Parts& parts, int lanes) {
+  auto pack = [&] {
+    Values out;
+    for (const Part& p : parts) {
+      out.push_back(p.pair.value);
+      if (p.acc->arg) out.push_back(p.pair.index);
+    }
+    return out;
+  };
+  auto unpack = [&](const Values& v) {
+    size_t at = 0;
+    for (Part& p : parts) {
+      p.pair.value = v[at++];
+      p.pair.index = p.acc->arg ? v[at++] : nullptr;
+    }
+  };
+  Values out = loop(b_.getInt64(0), steps, 1, pack(), [&](Value* k, const Values& state) {
+    unpack(state);
+    Value* entry = b_.CreateSub(top, k);
+    for (Part& p : parts) {
+      Pair left = load_pair(*p.acc, p.acc->stack, entry, p.skip, lanes, nullptr);
+      p.pair = combine(*p.acc, left, p.pair);
+    }
+    return pack();
+  });
+  unpack(out);
+}
+
+void Emitter::push_chunk(Value* number, const Parts& parts, int lanes) {
   Value* height = b_.CreateUnaryIntrinsic(Intrinsic::ctpop, number);
   // As many finished neighbours as the number has low ones.
   Value* merges = b_.CreateBinaryIntrinsic(Intrinsic::cttz, b_.CreateNot(number), b_.getFalse());
-  Values start{v.value};
-  if (a.arg) start.push_back(v.index);
-  Values out = loop(b_.getInt64(0), merges, 1, start, [&](Value* k, const Values& c) {
-    Value* top = b_.CreateSub(b_.CreateSub(height, b_.getInt64(1)), k);
-    Pair right{c[0], a.arg ? c[1] : nullptr};
-    Pair r = combine(a, load_pair(a, a.stack, top, skip, lanes, nullptr), right);
-    return a.arg ? Values{r.value, r.index} : Values{r.value};
-  });
-  store_pair(a, {out[0], a.arg ? out[1] : nullptr}, a.stack, b_.CreateSub(height, merges), skip,
-             nullptr);
+  Parts merged = parts;
+  merge_down(b_.CreateSub(height, b_.getInt64(1)), merges, merged, lanes);
+  Value* entry = b_.CreateSub(height, merges);
+  for (const Part& p : merged) store_pair(*p.acc, p.pair, p.acc->stack, entry, p.skip, nullptr);
 }
 
-Emitter::Pair Emitter::merge_chunks(const Acc& a, Value* chunks, int64_t skip, int lanes) {
+void Emitter::merge_chunks(Value* chunks, Parts& parts, int lanes) {
   Value* height = b_.CreateUnaryIntrinsic(Intrinsic::ctpop, chunks);
-  Pair none = identity(a, lanes);
-  Values start{none.value};
-  if (a.arg) start.push_back(none.index);
-  Values out = loop(b_.getInt64(0), height, 1, start, [&](Value* k, const Values& c) {
-    Value* top = b_.CreateSub(b_.CreateSub(height, b_.getInt64(1)), k);
-    Pair right{c[0], a.arg ? c[1] : nullptr};
-    Pair r = combine(a, load_pair(a, a.stack, top, skip, lanes, nullptr), right);
-    return a.arg ? Values{r.value, r.index} : Values{r.value};
-  });
-  return {out[0], a.arg ? out[1] : nullptr};
+  for (Part& p : parts) p.pair = identity(*p.acc, lanes);
+  merge_down(b_.CreateSub(height, b_.getInt64(1)), height, parts, lanes);
 }
 
 }  // namespace etch::codegen

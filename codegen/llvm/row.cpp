@@ -13,8 +13,8 @@ namespace {
 constexpr int64_t kLanes = ir::loop::kReduceLanes;
 constexpr int64_t kChunk = ir::loop::kReduceChunk;
 constexpr int64_t kStackHeight = 56;  // log2 of the largest number of chunks, and one more
-// Longer bodies are not copied once per accumulator: the loop keeps accumulators in memory.
-constexpr size_t kCopyNodes = 160;
+// Longer bodies are not copied once per accumulator: their loop keeps accumulators in memory.
+constexpr size_t kShortBody = 12;
 
 }  // namespace
 
@@ -154,13 +154,16 @@ void Emitter::row_stage(Frame& point, int stage) {
 
 void Emitter::reduce_row(Frame& point, int stage, std::vector<Acc> accs) {
   Value* n = inner_points_;
+  Parts parts;
+  for (const Acc& a : accs) parts.push_back({&a, 0, {}});
+  bool short_body = plan_.inner > 1 || stage_size(stage) <= kShortBody;
   loop(b_.getInt64(0), n, kChunk, [&](Value* c) {
     Value* length = b_.CreateBinaryIntrinsic(Intrinsic::smin, b_.CreateSub(n, c),
                                              b_.getInt64(static_cast<uint64_t>(kChunk)));
     std::vector<Pair> results;
     if (plan_.inner == 1) {
       Frame f = child(point);
-      results = reduce_chunk(accs, length, [&](Value* i, Value* mask) {
+      results = reduce_chunk(accs, length, short_body, [&](Value* i, Value* mask) {
         Value* at = b_.CreateAdd(c, i);
         return row_values(f, stage, at, at, mask, accs);
       });
@@ -176,7 +179,7 @@ void Emitter::reduce_row(Frame& point, int stage, std::vector<Acc> accs) {
           }
         });
       });
-      results = reduce_chunk(accs, length, [&](Value* i, Value* mask) {
+      results = reduce_chunk(accs, length, short_body, [&](Value* i, Value* mask) {
         std::vector<Pair> out;
         for (const Acc& a : accs) {
           Pair p{load_memory(a.type, element(a.type, a.buffer, i), lanes_, mask), nullptr};
@@ -186,20 +189,33 @@ void Emitter::reduce_row(Frame& point, int stage, std::vector<Acc> accs) {
         return out;
       });
     }
-    Value* number = b_.CreateLShr(c, b_.getInt64(12));
-    for (size_t k = 0; k < accs.size(); ++k) push_chunk(accs[k], number, results[k], 0, 1);
+    for (size_t k = 0; k < accs.size(); ++k) parts[k].pair = results[k];
+    push_chunk(b_.CreateLShr(c, b_.getInt64(12)), parts, 1);
   });
   static_assert(kChunk == 1 << 12);
-  Value* chunks = b_.CreateLShr(b_.CreateAdd(n, b_.getInt64(kChunk - 1)), b_.getInt64(12));
-  for (const Acc& a : accs) point.uniform[a.node] = finish(a, merge_chunks(a, chunks, 0, 1), n);
+  merge_chunks(b_.CreateLShr(b_.CreateAdd(n, b_.getInt64(kChunk - 1)), b_.getInt64(12)), parts, 1);
+  for (const Part& p : parts) point.uniform[p.acc->node] = finish(*p.acc, p.pair, n);
+}
+
+/// Inner operations that one pass of the stage computes.
+size_t Emitter::stage_size(int stage) const {
+  std::vector<bool> need(plan_.nodes.size(), false);
+  for (uint32_t r : stage_roots(stage)) need[r] = true;
+  size_t count = 0;
+  for (size_t id = need.size(); id-- > 0;) {
+    const ir::ExprNode& n = plan_.nodes[id];
+    if (!need[id] || !plan_.is_inner(static_cast<uint32_t>(id))) continue;
+    ++count;
+    for (int i = 0; i < ir::arity(n.op); ++i) need[n.in[i]] = true;
+  }
+  return count;
 }
 
 /// The canonical reduction of one chunk. Whole blocks of 64 elements keep their accumulators in
 /// registers; the rest goes through memory, vector by vector, so that short rows do no idle work.
 std::vector<Emitter::Pair> Emitter::reduce_chunk(const std::vector<Acc>& accs, Value* length,
-                                                 Operands operands) {
+                                                 bool short_body, Operands operands) {
   int vectors = static_cast<int>(kLanes) / lanes_;
-  bool copies = options_.tier > 0 && plan_.nodes.size() <= kCopyNodes;
   Values start;
   for (const Acc& a : accs) {
     Pair none = identity(a, lanes_);
@@ -209,7 +225,7 @@ std::vector<Emitter::Pair> Emitter::reduce_chunk(const std::vector<Acc>& accs, V
     }
   }
   Value* full = b_.getInt64(0);
-  if (copies) {
+  if (options_.tier > 0 && short_body) {
     full = b_.CreateAnd(length, b_.getInt64(static_cast<uint64_t>(-kLanes)));
     start = loop(b_.getInt64(0), full, kLanes, start, [&](Value* i, const Values& state) {
       Values next(state.size());
@@ -236,17 +252,27 @@ std::vector<Emitter::Pair> Emitter::reduce_chunk(const std::vector<Acc>& accs, V
       store_pair(a, p, a.lanes, b_.getInt64(0), k * lanes_, nullptr);
     }
   }
-  loop(full, length, lanes_, [&](Value* i) {
-    Value* mask = tail_mask(b_.CreateSub(length, i), lanes_);
+  auto through_memory = [&](Value* i, Value* mask) {
     std::vector<Pair> v = operands(i, mask);
     Value* slot = b_.CreateAnd(i, b_.getInt64(kLanes - 1));
     for (size_t r = 0; r < accs.size(); ++r) {
-      Pair none = identity(accs[r], lanes_);
-      Pair p{b_.CreateSelect(mask, v[r].value, none.value), nullptr};
-      if (accs[r].arg) p.index = b_.CreateSelect(mask, v[r].index, none.index);
+      Pair p = v[r], none = identity(accs[r], lanes_);
+      if (mask != nullptr) p.value = b_.CreateSelect(mask, p.value, none.value);
+      if (mask != nullptr && accs[r].arg) p.index = b_.CreateSelect(mask, p.index, none.index);
       p = combine(accs[r], load_pair(accs[r], accs[r].lanes, slot, 0, lanes_, nullptr), p);
       store_pair(accs[r], p, accs[r].lanes, slot, 0, nullptr);
     }
+  };
+  if (options_.tier > 0 && !short_body) {
+    int64_t step = 2 * int64_t{lanes_};
+    full = b_.CreateAnd(length, b_.getInt64(static_cast<uint64_t>(-step)));
+    loop(b_.getInt64(0), full, step, [&](Value* i) {
+      through_memory(i, nullptr);
+      through_memory(b_.CreateAdd(i, b_.getInt64(static_cast<uint64_t>(lanes_))), nullptr);
+    });
+  }
+  loop(full, length, lanes_, [&](Value* i) {
+    through_memory(i, tail_mask(b_.CreateSub(length, i), lanes_));
   });
   std::vector<Pair> out;
   for (const Acc& a : accs) out.push_back(fold_lanes(a));

@@ -58,6 +58,8 @@ class Jit {
   /// How many signatures were recorded.
   size_t recordings() const { return entries_.size(); }
   CompiledStats stats() const;
+  /// The program of the first signature.
+  const Compiled& program() const;
 
  private:
   struct Entry {

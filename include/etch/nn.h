@@ -93,6 +93,74 @@ class Activation : public Layer {
   Function f_;
 };
 
+struct Conv2dOptions {
+  int64_t stride = 1;
+  int64_t padding = 0;
+  int64_t dilation = 1;
+  int64_t groups = 1;
+  bool bias = true;
+};
+
+/// x [N, in, H, W] -> [N, out, H', W'] with square kernels; weight [out, in / groups, k, k] and bias start
+/// uniform in +-1/sqrt(in / groups * k * k).
+class Conv2d : public Layer {
+ public:
+  Conv2d(int64_t in, int64_t out, int64_t kernel, Generator& rng, Conv2dOptions options = {});
+  Tensor weight, bias;
+
+ protected:
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  Conv2dOptions options_;
+};
+
+/// Per-channel normalisation of [N, C, H, W]: by the batch's statistics in training (which also move the
+/// running ones by `momentum`, variance unbiased), by the running ones in evaluation.
+class BatchNorm2d : public Layer {
+ public:
+  explicit BatchNorm2d(int64_t channels, double eps = 1e-5, double momentum = 0.1);
+  Tensor weight, bias, running_mean, running_var;
+
+ protected:
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  double eps_, momentum_;
+};
+
+/// The largest element of every window.
+class MaxPool2d : public Layer {
+ public:
+  explicit MaxPool2d(int64_t kernel, int64_t stride = 0, int64_t padding = 0)
+      : kernel_(kernel), stride_(stride == 0 ? kernel : stride), padding_(padding) {}
+
+ protected:
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  int64_t kernel_, stride_, padding_;
+};
+
+/// [N, ...] -> [N, product].
+class Flatten : public Layer {
+ protected:
+  Tensor forward(const Tensor& x) override { return x.flatten(1); }
+};
+
+/// Zeroes elements with probability p in training and scales the rest by 1 / (1 - p).
+class Dropout : public Layer {
+ public:
+  Dropout(double p, Generator& rng) : p_(p), rng_(rng) {}
+
+ protected:
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  double p_;
+  Generator& rng_;
+};
+
 /// Saves parameters and buffers as safetensors; written whole or not at all.
 void save(const Module& m, const std::string& path);
 /// Loads them back by name: every name must be there with its shape and dtype.

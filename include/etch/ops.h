@@ -52,6 +52,16 @@ Tensor atan2(const Tensor& a, const Tensor& b,
 /// inverse hyperbolic tangent.
 Tensor atanh(const Tensor& x, std::source_location loc = std::source_location::current());
 
+/// average of every 2-d window, padding not counted.
+Tensor avg_pool2d(const Tensor& x, const Axes& kernel = Axes{2, 2}, const Axes& stride = Axes{2, 2},
+    const Axes& padding = Axes{0, 0, 0, 0},
+    std::source_location loc = std::source_location::current());
+
+/// gradient of avg_pool2d.
+Tensor avg_pool2d_grad(const Tensor& g, SizeArgs input, const Axes& kernel = Axes{2, 2},
+    const Axes& stride = Axes{2, 2}, const Axes& padding = Axes{0, 0, 0, 0},
+    std::source_location loc = std::source_location::current());
+
 /// per-channel normalisation by given mean and variance.
 Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight,
     const Tensor& bias, double eps = 1e-05,
@@ -240,6 +250,11 @@ Tensor lt(const Tensor& a, const Tensor& b,
 Tensor matmul(const Tensor& a, const Tensor& b,
     std::source_location loc = std::source_location::current());
 
+/// largest element of every 2-d window.
+Tensor max_pool2d(const Tensor& x, const Axes& kernel = Axes{2, 2}, const Axes& stride = Axes{2, 2},
+    const Axes& padding = Axes{0, 0, 0, 0},
+    std::source_location loc = std::source_location::current());
+
 /// the larger; NaN if either is NaN.
 Tensor maximum(const Tensor& a, const Tensor& b,
     std::source_location loc = std::source_location::current());
@@ -266,6 +281,10 @@ Tensor ne(const Tensor& a, const Tensor& b,
 /// -x.
 Tensor neg(const Tensor& x, std::source_location loc = std::source_location::current());
 
+/// standard normal from (seed, ordinal, index).
+Tensor normal_at(const Tensor& seed, const Tensor& ordinal, const Tensor& index,
+    DType dtype = DType::F32, std::source_location loc = std::source_location::current());
+
 /// padded with a constant on every side.
 Tensor pad(const Tensor& x, const Axes& low = Axes{}, const Axes& high = Axes{}, double value = 0,
     std::source_location loc = std::source_location::current());
@@ -274,12 +293,30 @@ Tensor pad(const Tensor& x, const Axes& low = Axes{}, const Axes& high = Axes{},
 Tensor permute(const Tensor& x, const Axes& axes = Axes{},
     std::source_location loc = std::source_location::current());
 
+/// values at the largest element of every window.
+Tensor pool_pick(const Tensor& x, const Tensor& v, const Axes& kernel = Axes{2, 2},
+    const Axes& stride = Axes{2, 2}, const Axes& padding = Axes{0, 0, 0, 0},
+    std::source_location loc = std::source_location::current());
+
+/// gradient of max_pool2d: g at every window's largest element.
+Tensor pool_scatter(const Tensor& x, const Tensor& g, const Axes& kernel = Axes{2, 2},
+    const Axes& stride = Axes{2, 2}, const Axes& padding = Axes{0, 0, 0, 0},
+    std::source_location loc = std::source_location::current());
+
 /// a^b with the special cases of C99.
 Tensor pow(const Tensor& a, const Tensor& b,
     std::source_location loc = std::source_location::current());
 
 /// product over axes; integers and bool as i64.
 Tensor prod(const Tensor& x, const Axes& axes = Axes{}, bool keepdims = false,
+    std::source_location loc = std::source_location::current());
+
+/// standard normal from a generator's state.
+Tensor random_normal(const Tensor& state, SizeArgs shape, DType dtype = DType::F32,
+    std::source_location loc = std::source_location::current());
+
+/// uniform in [0, 1) from a generator's state.
+Tensor random_uniform(const Tensor& state, SizeArgs shape, DType dtype = DType::F32,
     std::source_location loc = std::source_location::current());
 
 /// 1 / x.
@@ -374,6 +411,10 @@ Tensor trunc(const Tensor& x, std::source_location loc = std::source_location::c
 /// a / b rounded towards zero; integers: x/0 = 0.
 Tensor trunc_divide(const Tensor& a, const Tensor& b,
     std::source_location loc = std::source_location::current());
+
+/// uniform in [0, 1) from (seed, ordinal, index).
+Tensor uniform_at(const Tensor& seed, const Tensor& ordinal, const Tensor& index,
+    DType dtype = DType::F32, std::source_location loc = std::source_location::current());
 
 /// with new axes of size 1.
 Tensor unsqueeze(const Tensor& x, const Axes& axes = Axes{},

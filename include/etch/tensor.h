@@ -193,6 +193,9 @@ Tensor ones(SizeArgs sizes, DType dtype = DType::F32,
             std::source_location loc = std::source_location::current());
 Tensor arange(Dim count, DType dtype = DType::I64,
               std::source_location loc = std::source_location::current());
+/// A size as a rank-0 tensor; stays symbolic inside a trace.
+Tensor dim_tensor(Dim d, DType dtype = DType::I64,
+                  std::source_location loc = std::source_location::current());
 /// Copies `bytes` (row-major, numel * itemsize of them).
 Tensor from_bytes(const void* bytes, std::span<const int64_t> sizes, DType dtype);
 /// A rank-0 tensor.

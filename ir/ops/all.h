@@ -8,6 +8,7 @@
 #include "ir/ops/index.h"
 #include "ir/ops/math.h"
 #include "ir/ops/nn.h"
+#include "ir/ops/pool.h"
 #include "ir/ops/random.h"
 #include "ir/ops/reduce.h"
 #include "ir/ops/view.h"

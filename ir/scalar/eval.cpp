@@ -17,18 +17,30 @@ namespace {
 template <class F>
 uint64_t with_type(DType t, F&& f) {
   switch (t) {
-    case DType::Bool: return f(bool{});
-    case DType::U8: return f(uint8_t{});
-    case DType::I8: return f(int8_t{});
-    case DType::U16: return f(uint16_t{});
-    case DType::I16: return f(int16_t{});
-    case DType::U32: return f(uint32_t{});
-    case DType::I32: return f(int32_t{});
-    case DType::U64: return f(uint64_t{});
-    case DType::I64: return f(int64_t{});
-    case DType::F32: return f(float{});
-    case DType::F64: return f(double{});
-    default: fail_internal(cat("scalar evaluation on ", t));
+    case DType::Bool:
+      return f(bool{});
+    case DType::U8:
+      return f(uint8_t{});
+    case DType::I8:
+      return f(int8_t{});
+    case DType::U16:
+      return f(uint16_t{});
+    case DType::I16:
+      return f(int16_t{});
+    case DType::U32:
+      return f(uint32_t{});
+    case DType::I32:
+      return f(int32_t{});
+    case DType::U64:
+      return f(uint64_t{});
+    case DType::I64:
+      return f(int64_t{});
+    case DType::F32:
+      return f(float{});
+    case DType::F64:
+      return f(double{});
+    default:
+      fail_internal(cat("scalar evaluation on ", t));
   }
 }
 
@@ -57,22 +69,38 @@ T eval_float(Prim op, const T* x) {
   T a = x[0], b = x[1];
   bool unordered = a != a || b != b;
   switch (op) {
-    case Prim::Add: return a + b;
-    case Prim::Sub: return a - b;
-    case Prim::Mul: return a * b;
-    case Prim::Div: return a / b;
-    case Prim::Neg: return std::copysign(a, std::signbit(a) ? T{1} : T{-1});
-    case Prim::Abs: return std::fabs(a);
-    case Prim::Sqrt: return std::sqrt(a);
-    case Prim::Fma: return std::fma(a, b, x[2]);
-    case Prim::Min: return unordered ? a + b : a == b ? (std::signbit(a) ? a : b) : a < b ? a : b;
-    case Prim::Max: return unordered ? a + b : a == b ? (std::signbit(a) ? b : a) : a < b ? b : a;
-    case Prim::Floor: return std::floor(a);
-    case Prim::Ceil: return std::ceil(a);
-    case Prim::Trunc: return std::trunc(a);
-    case Prim::Rint: return std::nearbyint(a);
-    case Prim::Copysign: return std::copysign(a, b);
-    default: bad_type(op, dtype_of<T>);
+    case Prim::Add:
+      return a + b;
+    case Prim::Sub:
+      return a - b;
+    case Prim::Mul:
+      return a * b;
+    case Prim::Div:
+      return a / b;
+    case Prim::Neg:
+      return std::copysign(a, std::signbit(a) ? T{1} : T{-1});
+    case Prim::Abs:
+      return std::fabs(a);
+    case Prim::Sqrt:
+      return std::sqrt(a);
+    case Prim::Fma:
+      return std::fma(a, b, x[2]);
+    case Prim::Min:
+      return unordered ? a + b : a == b ? (std::signbit(a) ? a : b) : a < b ? a : b;
+    case Prim::Max:
+      return unordered ? a + b : a == b ? (std::signbit(a) ? b : a) : a < b ? b : a;
+    case Prim::Floor:
+      return std::floor(a);
+    case Prim::Ceil:
+      return std::ceil(a);
+    case Prim::Trunc:
+      return std::trunc(a);
+    case Prim::Rint:
+      return std::nearbyint(a);
+    case Prim::Copysign:
+      return std::copysign(a, b);
+    default:
+      bad_type(op, dtype_of<T>);
   }
 }
 
@@ -82,44 +110,69 @@ T eval_int(Prim op, const T* x) {
   constexpr int width = static_cast<int>(sizeof(T)) * 8;
   bool over = b < 0 || b >= width;
   switch (op) {
-    case Prim::Add: return static_cast<T>(a + b);
-    case Prim::Sub: return static_cast<T>(a - b);
-    case Prim::Mul: return static_cast<T>(static_cast<unsigned __int128>(a) * static_cast<unsigned __int128>(b));
-    case Prim::Div: return b == 0 ? T{0} : static_cast<T>(a / b);
-    case Prim::Rem: return b == 0 ? x[0] : static_cast<T>(a % b);
-    case Prim::Neg: return static_cast<T>(-a);
-    case Prim::Abs: return static_cast<T>(a < 0 ? -a : a);
-    case Prim::Min: return a < b ? x[0] : x[1];
-    case Prim::Max: return a < b ? x[1] : x[0];
-    case Prim::And: return static_cast<T>(a & b);
-    case Prim::Or: return static_cast<T>(a | b);
-    case Prim::Xor: return static_cast<T>(a ^ b);
-    case Prim::Not: return static_cast<T>(~a);
-    case Prim::Shl: return over ? T{0} : static_cast<T>(static_cast<unsigned __int128>(a) << static_cast<int>(b));
-    case Prim::Shr: return over ? static_cast<T>(a < 0 ? -1 : 0) : static_cast<T>(a >> static_cast<int>(b));
-    default: bad_type(op, dtype_of<T>);
+    case Prim::Add:
+      return static_cast<T>(a + b);
+    case Prim::Sub:
+      return static_cast<T>(a - b);
+    case Prim::Mul:
+      return static_cast<T>(static_cast<unsigned __int128>(a) * static_cast<unsigned __int128>(b));
+    case Prim::Div:
+      return b == 0 ? T{0} : static_cast<T>(a / b);
+    case Prim::Rem:
+      return b == 0 ? x[0] : static_cast<T>(a % b);
+    case Prim::Neg:
+      return static_cast<T>(-a);
+    case Prim::Abs:
+      return static_cast<T>(a < 0 ? -a : a);
+    case Prim::Min:
+      return a < b ? x[0] : x[1];
+    case Prim::Max:
+      return a < b ? x[1] : x[0];
+    case Prim::And:
+      return static_cast<T>(a & b);
+    case Prim::Or:
+      return static_cast<T>(a | b);
+    case Prim::Xor:
+      return static_cast<T>(a ^ b);
+    case Prim::Not:
+      return static_cast<T>(~a);
+    case Prim::Shl:
+      return over ? T{0} : static_cast<T>(static_cast<unsigned __int128>(a) << static_cast<int>(b));
+    case Prim::Shr:
+      return over ? static_cast<T>(a < 0 ? -1 : 0) : static_cast<T>(a >> static_cast<int>(b));
+    default:
+      bad_type(op, dtype_of<T>);
   }
 }
 
 bool eval_bool(Prim op, const bool* x) {
   switch (op) {
     case Prim::And:
-    case Prim::Min: return x[0] && x[1];
+    case Prim::Min:
+      return x[0] && x[1];
     case Prim::Or:
-    case Prim::Max: return x[0] || x[1];
-    case Prim::Xor: return x[0] != x[1];
-    case Prim::Not: return !x[0];
-    default: bad_type(op, DType::Bool);
+    case Prim::Max:
+      return x[0] || x[1];
+    case Prim::Xor:
+      return x[0] != x[1];
+    case Prim::Not:
+      return !x[0];
+    default:
+      bad_type(op, DType::Bool);
   }
 }
 
 template <class T>
 bool eval_compare(Prim op, T a, T b) {
   switch (op) {
-    case Prim::Eq: return a == b;
-    case Prim::Ne: return !(a == b);
-    case Prim::Lt: return a < b;
-    default: return a <= b;
+    case Prim::Eq:
+      return a == b;
+    case Prim::Ne:
+      return !(a == b);
+    case Prim::Lt:
+      return a < b;
+    default:
+      return a <= b;
   }
 }
 
@@ -132,12 +185,17 @@ uint64_t eval_func(Prim op, const uint64_t* in) {
     if (op == Prim::Philox64) return philox64(x, N{in[1]}, N{in[2]}).v;
   } else if constexpr (std::is_floating_point_v<T>) {
     switch (op) {
-#define ETCH_CASE(Name, text) case Prim::Name: return to_bits(text(x).v);
+#define ETCH_CASE(Name, text) \
+  case Prim::Name:            \
+    return to_bits(text(x).v);
       ETCH_MATH_UNARY(ETCH_CASE)
 #undef ETCH_CASE
-      case Prim::Pow: return to_bits(pow(x, N{from_bits<T>(in[1])}).v);
-      case Prim::Atan2: return to_bits(atan2(x, N{from_bits<T>(in[1])}).v);
-      default: break;
+      case Prim::Pow:
+        return to_bits(pow(x, N{from_bits<T>(in[1])}).v);
+      case Prim::Atan2:
+        return to_bits(atan2(x, N{from_bits<T>(in[1])}).v);
+      default:
+        break;
     }
   }
   bad_type(op, dtype_of<T>);
@@ -149,7 +207,8 @@ uint64_t canonical_value(DType t, uint64_t bits) {
   if (t == DType::Bool) return bits != 0;
   if (itemsize(t) < 8) bits &= (uint64_t{1} << (8 * itemsize(t))) - 1;
   if (t == DType::F32 && (bits & 0x7fffffffu) > 0x7f800000u) return 0x7fc00000u;
-  if (t == DType::F64 && (bits & ~(uint64_t{1} << 63)) > 0x7ff0000000000000u) return 0x7ff8000000000000u;
+  if (t == DType::F64 && (bits & ~(uint64_t{1} << 63)) > 0x7ff0000000000000u)
+    return 0x7ff8000000000000u;
   return bits;
 }
 
@@ -174,9 +233,12 @@ uint64_t eval_prim(Prim op, DType operand, DType result, const uint64_t* in) {
     T x[3] = {};
     for (int i = 0; i < arity(op); ++i) x[i] = from_bits<T>(in[i]);
     if (info(op).result == PrimResult::Mask) return eval_compare(op, x[0], x[1]);
-    if constexpr (std::is_same_v<T, bool>) return eval_bool(op, x);
-    else if constexpr (std::is_floating_point_v<T>) return to_bits(eval_float(op, x));
-    else return to_bits(eval_int(op, x));
+    if constexpr (std::is_same_v<T, bool>)
+      return eval_bool(op, x);
+    else if constexpr (std::is_floating_point_v<T>)
+      return to_bits(eval_float(op, x));
+    else
+      return to_bits(eval_int(op, x));
   });
 }
 

@@ -26,18 +26,27 @@ std::vector<uint64_t> eval_graph(const ExprGraph& g, std::span<const uint32_t> r
 /// Value <-> pattern.
 template <class T>
 uint64_t to_bits(T v) {
-  if constexpr (sizeof(T) == 1) return __builtin_bit_cast(uint8_t, v);
-  else if constexpr (sizeof(T) == 2) return __builtin_bit_cast(uint16_t, v);
-  else if constexpr (sizeof(T) == 4) return __builtin_bit_cast(uint32_t, v);
-  else return __builtin_bit_cast(uint64_t, v);
+  if constexpr (sizeof(T) == 1)
+    return __builtin_bit_cast(uint8_t, v);
+  else if constexpr (sizeof(T) == 2)
+    return __builtin_bit_cast(uint16_t, v);
+  else if constexpr (sizeof(T) == 4)
+    return __builtin_bit_cast(uint32_t, v);
+  else
+    return __builtin_bit_cast(uint64_t, v);
 }
 template <class T>
 T from_bits(uint64_t bits) {
-  if constexpr (std::is_same_v<T, bool>) return bits != 0;
-  else if constexpr (sizeof(T) == 1) return __builtin_bit_cast(T, static_cast<uint8_t>(bits));
-  else if constexpr (sizeof(T) == 2) return __builtin_bit_cast(T, static_cast<uint16_t>(bits));
-  else if constexpr (sizeof(T) == 4) return __builtin_bit_cast(T, static_cast<uint32_t>(bits));
-  else return __builtin_bit_cast(T, bits);
+  if constexpr (std::is_same_v<T, bool>)
+    return bits != 0;
+  else if constexpr (sizeof(T) == 1)
+    return __builtin_bit_cast(T, static_cast<uint8_t>(bits));
+  else if constexpr (sizeof(T) == 2)
+    return __builtin_bit_cast(T, static_cast<uint16_t>(bits));
+  else if constexpr (sizeof(T) == 4)
+    return __builtin_bit_cast(T, static_cast<uint32_t>(bits));
+  else
+    return __builtin_bit_cast(T, bits);
 }
 
 }  // namespace etch::ir

@@ -12,7 +12,8 @@ namespace {
 
 uint64_t hash(const ExprNode& n) {
   uint64_t h = static_cast<uint64_t>(n.op) | static_cast<uint64_t>(n.dtype) << 8;
-  for (uint64_t word : {uint64_t{n.in[0]} << 32 | n.in[1], uint64_t{n.in[2]} << 32 | n.in[3], n.bits}) {
+  for (uint64_t word :
+       {uint64_t{n.in[0]} << 32 | n.in[1], uint64_t{n.in[2]} << 32 | n.in[3], n.bits}) {
     h = (h ^ word) * 0x9e3779b97f4a7c15u;
     h ^= h >> 29;
   }
@@ -29,8 +30,7 @@ void ExprGraph::check(const ExprNode& n) const {
   }
   if (p.arity == 0) return;
   DType a = nodes_[n.in[0]].dtype;
-  if (!contains(p.types, a))
-    fail_internal(cat("scalar ", p.name, " does not take ", a));
+  if (!contains(p.types, a)) fail_internal(cat("scalar ", p.name, " does not take ", a));
   if (n.op == Prim::Select) {
     DType arm = nodes_[n.in[1]].dtype;
     if (arm != nodes_[n.in[2]].dtype || n.dtype != arm)
@@ -127,7 +127,8 @@ std::string to_text(const ExprGraph& g) {
     for (int i = 0; i < arity(n.op); ++i) out += cat(" %", n.in[i]);
     if (n.op == Prim::Lit) {
       out += " 0x";
-      for (int digit = bits(n.dtype) / 4 - 1; digit >= 0; --digit) out += kHex[n.bits >> (4 * digit) & 15];
+      for (int digit = bits(n.dtype) / 4 - 1; digit >= 0; --digit)
+        out += kHex[n.bits >> (4 * digit) & 15];
     } else if (is_leaf(n.op) || n.op == Prim::Reduce) {
       out += cat(" #", n.bits);
     }

@@ -33,7 +33,8 @@ struct Expr {
   uint32_t id = kNoExpr;
 
   /// The type with elements T; for symbolic scalars the graph keeps the type.
-  template <class T> using As = Expr;
+  template <class T>
+  using As = Expr;
 
   DType dtype() const;
   const ExprNode& node() const;
@@ -95,15 +96,24 @@ concept Literal = std::is_arithmetic_v<L>;
 /// Literal `v` with the type of `x`.
 template <Literal L>
 Expr lit_like(Expr x, L v) {
-  if constexpr (std::is_floating_point_v<L>) return lit_of(x, static_cast<double>(v));
-  else if constexpr (std::is_signed_v<L>) return lit_of(x, static_cast<int64_t>(v));
-  else return lit_of(x, static_cast<uint64_t>(v));
+  if constexpr (std::is_floating_point_v<L>)
+    return lit_of(x, static_cast<double>(v));
+  else if constexpr (std::is_signed_v<L>)
+    return lit_of(x, static_cast<int64_t>(v));
+  else
+    return lit_of(x, static_cast<uint64_t>(v));
 }
 
 Expr cast(Expr x, DType t);
 Expr bitcast(Expr x, DType t);
-template <class T> Expr cast(Expr x) { return cast(x, dtype_of<T>); }
-template <class T> Expr bitcast(Expr x) { return bitcast(x, dtype_of<T>); }
+template <class T>
+Expr cast(Expr x) {
+  return cast(x, dtype_of<T>);
+}
+template <class T>
+Expr bitcast(Expr x) {
+  return bitcast(x, dtype_of<T>);
+}
 /// Literal `v` of type T in x's graph.
 template <class T, Literal L>
 Expr lit_as(Expr x, L v) {
@@ -112,10 +122,16 @@ Expr lit_as(Expr x, L v) {
 }
 
 // A binary function over (Expr, Expr), with a C++ literal allowed on either side.
-#define ETCH_EXPR_BINARY(fn, prim, x, y)                                       \
-  inline Expr fn(Expr a, Expr b) { return make_expr(prim, x, y); }             \
-  template <Literal L> Expr fn(Expr a, L v) { return fn(a, lit_like(a, v)); }  \
-  template <Literal L> Expr fn(L v, Expr b) { return fn(lit_like(b, v), b); }
+#define ETCH_EXPR_BINARY(fn, prim, x, y)                           \
+  inline Expr fn(Expr a, Expr b) { return make_expr(prim, x, y); } \
+  template <Literal L>                                             \
+  Expr fn(Expr a, L v) {                                           \
+    return fn(a, lit_like(a, v));                                  \
+  }                                                                \
+  template <Literal L>                                             \
+  Expr fn(L v, Expr b) {                                           \
+    return fn(lit_like(b, v), b);                                  \
+  }
 
 ETCH_EXPR_BINARY(operator+, Prim::Add, a, b)
 ETCH_EXPR_BINARY(operator-, Prim::Sub, a, b)
@@ -181,26 +197,42 @@ ETCH_EXPR_UNARY(erfc, Prim::Erfc)
 #undef ETCH_EXPR_UNARY
 
 inline Expr fma(Expr a, Expr b, Expr c) { return make_expr(Prim::Fma, a, b, c); }
-template <Literal L> Expr fma(Expr a, Expr b, L c) { return fma(a, b, lit_like(a, c)); }
-template <Literal L> Expr fma(Expr a, L b, Expr c) { return fma(a, lit_like(a, b), c); }
-template <Literal L, Literal M> Expr fma(Expr a, L b, M c) {
+template <Literal L>
+Expr fma(Expr a, Expr b, L c) {
+  return fma(a, b, lit_like(a, c));
+}
+template <Literal L>
+Expr fma(Expr a, L b, Expr c) {
+  return fma(a, lit_like(a, b), c);
+}
+template <Literal L, Literal M>
+Expr fma(Expr a, L b, M c) {
   return fma(a, lit_like(a, b), lit_like(a, c));
 }
 
 /// c ? a : b, without control flow: both arms are evaluated.
 inline Expr select(Expr c, Expr a, Expr b) { return make_expr(Prim::Select, c, a, b); }
-template <Literal L> Expr select(Expr c, Expr a, L b) { return select(c, a, lit_like(a, b)); }
-template <Literal L> Expr select(Expr c, L a, Expr b) { return select(c, lit_like(b, a), b); }
+template <Literal L>
+Expr select(Expr c, Expr a, L b) {
+  return select(c, a, lit_like(a, b));
+}
+template <Literal L>
+Expr select(Expr c, L a, Expr b) {
+  return select(c, lit_like(b, a), b);
+}
 
 /// Random words: see Prim::Philox and Prim::Philox64. All operands u64; results u32, u64.
-inline Expr philox(Expr seed, Expr ordinal, Expr i) { return make_expr(Prim::Philox, seed, ordinal, i); }
+inline Expr philox(Expr seed, Expr ordinal, Expr i) {
+  return make_expr(Prim::Philox, seed, ordinal, i);
+}
 inline Expr philox64(Expr seed, Expr ordinal, Expr i) {
   return make_expr(Prim::Philox64, seed, ordinal, i);
 }
 
-/// Copies what `roots` reach into `dst`, inputs first, operands left to right: the numbering depends
-/// on the structure only. Returns the copies of `roots`.
-std::vector<uint32_t> compact(ExprGraph& dst, const ExprGraph& src, std::span<const uint32_t> roots);
+/// Copies what `roots` reach into `dst`, inputs first, operands left to right: the numbering
+/// depends on the structure only. Returns the copies of `roots`.
+std::vector<uint32_t> compact(ExprGraph& dst, const ExprGraph& src,
+                              std::span<const uint32_t> roots);
 /// As compact(), with every math function rewritten into primitives.
 std::vector<uint32_t> expand(ExprGraph& dst, const ExprGraph& src, std::span<const uint32_t> roots);
 /// As compact(), with every node whose operands are literals evaluated (eval.h).

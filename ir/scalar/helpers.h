@@ -5,9 +5,18 @@
 
 namespace etch::ir {
 
-template <class S> ETCH_INLINE auto is_nan(S x) { return ne(x, x); }
-template <class S> ETCH_INLINE auto is_inf(S x) { return eq(abs(x), __builtin_inf()); }
-template <class S> ETCH_INLINE auto is_finite(S x) { return lt(abs(x), __builtin_inf()); }
+template <class S>
+ETCH_INLINE auto is_nan(S x) {
+  return ne(x, x);
+}
+template <class S>
+ETCH_INLINE auto is_inf(S x) {
+  return eq(abs(x), __builtin_inf());
+}
+template <class S>
+ETCH_INLINE auto is_finite(S x) {
+  return lt(abs(x), __builtin_inf());
+}
 
 /// -1, 0 (of x's sign) or 1; NaN stays NaN. Any numeric type.
 template <class S>
@@ -17,13 +26,22 @@ ETCH_INLINE S sign(S x) {
 }
 
 /// x where it is at least lo and at most hi; NaN in any operand gives NaN.
-template <class S> ETCH_INLINE S clamp(S x, S lo, S hi) { return min(max(x, lo), hi); }
+template <class S>
+ETCH_INLINE S clamp(S x, S lo, S hi) {
+  return min(max(x, lo), hi);
+}
 
 /// 0 where x is negative; keeps -0 and NaN.
-template <class S> ETCH_INLINE S positive_part(S x) { return select(lt(x, 0), lit_like(x, 0), x); }
+template <class S>
+ETCH_INLINE S positive_part(S x) {
+  return select(lt(x, 0), lit_like(x, 0), x);
+}
 
 /// log(1 + e^x) for all x, without overflow: max(x, 0) + log1p(e^-|x|).
-template <class S> ETCH_INLINE S softplus(S x) { return positive_part(x) + log1p(exp(-abs(x))); }
+template <class S>
+ETCH_INLINE S softplus(S x) {
+  return positive_part(x) + log1p(exp(-abs(x)));
+}
 
 namespace helper {
 
@@ -50,7 +68,8 @@ ETCH_INLINE S float_rem(S a, S b, bool floored) {
 
 }  // namespace helper
 
-/// Remainder with the sign of a: C's % and fmod. x rem 0: ints x, floats NaN. Floats: see float_rem.
+/// Remainder with the sign of a: C's % and fmod. x rem 0: ints x, floats NaN. Floats: see
+/// float_rem.
 template <class S>
 ETCH_INLINE S rem(S a, S b) {
   if constexpr (std::is_same_v<S, Expr>) {

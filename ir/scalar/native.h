@@ -26,20 +26,25 @@ struct Native {
   T v;
 
   using Value = T;
-  template <class U> using As = Native<U, Tag>;
+  template <class U>
+  using As = Native<U, Tag>;
   static constexpr DType dtype() { return dtype_of<T>; }
 };
 
 namespace native {
 
-template <class T> inline constexpr bool kIsFloat = std::is_floating_point_v<T>;
-template <class T> inline constexpr bool kIsInt = std::is_integral_v<T> && !std::is_same_v<T, bool>;
-template <class T> inline constexpr int kWidth = static_cast<int>(sizeof(T)) * 8;
+template <class T>
+inline constexpr bool kIsFloat = std::is_floating_point_v<T>;
+template <class T>
+inline constexpr bool kIsInt = std::is_integral_v<T> && !std::is_same_v<T, bool>;
+template <class T>
+inline constexpr int kWidth = static_cast<int>(sizeof(T)) * 8;
 
 /// Unsigned type in which wrapping arithmetic on T is done, without promotion to signed int.
 template <class T>
 using Wide = std::conditional_t<(sizeof(T) < 4), uint32_t, std::make_unsigned_t<T>>;
-template <class F> using BitsOf = std::conditional_t<sizeof(F) == 4, uint32_t, uint64_t>;
+template <class F>
+using BitsOf = std::conditional_t<sizeof(F) == 4, uint32_t, uint64_t>;
 
 template <class I, class F>
 ETCH_INLINE I saturate(F x) {
@@ -58,9 +63,12 @@ ETCH_INLINE I saturate(F x) {
 
 template <class To, class From>
 ETCH_INLINE To convert(From x) {
-  if constexpr (std::is_same_v<To, bool>) return x != From{0};
-  else if constexpr (kIsFloat<From> && kIsInt<To>) return saturate<To>(x);
-  else return static_cast<To>(x);
+  if constexpr (std::is_same_v<To, bool>)
+    return x != From{0};
+  else if constexpr (kIsFloat<From> && kIsInt<To>)
+    return saturate<To>(x);
+  else
+    return static_cast<To>(x);
 }
 
 /// a * b + c rounded once; where the instruction is missing, by the C library.
@@ -92,9 +100,12 @@ ETCH_INLINE T quotient(T a, T b) {
     bool flip = std::is_signed_v<T> && b == static_cast<T>(-1);
     T d = (b == 0) | flip ? T{1} : b;
     T q;
-    if constexpr (sizeof(T) == 8) q = a / d;
-    else if constexpr (sizeof(T) == 4) q = static_cast<T>(static_cast<F>(a) / static_cast<F>(d));
-    else q = static_cast<T>(static_cast<int32_t>(static_cast<F>(a) / static_cast<F>(d)));
+    if constexpr (sizeof(T) == 8)
+      q = a / d;
+    else if constexpr (sizeof(T) == 4)
+      q = static_cast<T>(static_cast<F>(a) / static_cast<F>(d));
+    else
+      q = static_cast<T>(static_cast<int32_t>(static_cast<F>(a) / static_cast<F>(d)));
     q = b == 0 ? T{0} : q;
     return flip ? static_cast<T>(Wide<T>{0} - static_cast<Wide<T>>(a)) : q;
   }
@@ -173,7 +184,9 @@ ETCH_NATIVE_ARITH(+)
 ETCH_NATIVE_ARITH(-)
 ETCH_NATIVE_ARITH(*)
 #undef ETCH_NATIVE_ARITH
-ETCH_N Native<T, G> operator/(Native<T, G> a, Native<T, G> b) { return {native::quotient(a.v, b.v)}; }
+ETCH_N Native<T, G> operator/(Native<T, G> a, Native<T, G> b) {
+  return {native::quotient(a.v, b.v)};
+}
 ETCH_N Native<T, G> int_rem(Native<T, G> a, Native<T, G> b) { return a - a / b * b; }
 ETCH_N Native<T, G> operator-(Native<T, G> x) {
   if constexpr (native::kIsFloat<T>) return {-x.v};
@@ -189,31 +202,47 @@ ETCH_N Native<T, G> floor(Native<T, G> x) { return {native::floor_of(x.v)}; }
 ETCH_N Native<T, G> ceil(Native<T, G> x) { return {native::ceil_of(x.v)}; }
 ETCH_N Native<T, G> trunc(Native<T, G> x) { return {native::trunc_of(x.v)}; }
 ETCH_N Native<T, G> rint(Native<T, G> x) { return {native::rint_of(x.v)}; }
-ETCH_N Native<T, G> copysign(Native<T, G> a, Native<T, G> b) { return {native::sign_from(a.v, b.v)}; }
+ETCH_N Native<T, G> copysign(Native<T, G> a, Native<T, G> b) {
+  return {native::sign_from(a.v, b.v)};
+}
 ETCH_N Native<T, G> min(Native<T, G> a, Native<T, G> b) { return {native::smaller(a.v, b.v)}; }
 ETCH_N Native<T, G> max(Native<T, G> a, Native<T, G> b) { return {native::larger(a.v, b.v)}; }
 ETCH_N Native<T, G> fma(Native<T, G> a, Native<T, G> b, Native<T, G> c) {
   return {native::fused(a.v, b.v, c.v)};
 }
 template <class T, class G, Literal L>
-ETCH_INLINE Native<T, G> fma(Native<T, G> a, Native<T, G> b, L c) { return fma(a, b, lit_like(a, c)); }
+ETCH_INLINE Native<T, G> fma(Native<T, G> a, Native<T, G> b, L c) {
+  return fma(a, b, lit_like(a, c));
+}
 template <class T, class G, Literal L>
-ETCH_INLINE Native<T, G> fma(Native<T, G> a, L b, Native<T, G> c) { return fma(a, lit_like(a, b), c); }
+ETCH_INLINE Native<T, G> fma(Native<T, G> a, L b, Native<T, G> c) {
+  return fma(a, lit_like(a, b), c);
+}
 template <class T, class G, Literal L, Literal M>
 ETCH_INLINE Native<T, G> fma(Native<T, G> a, L b, M c) {
   return fma(a, lit_like(a, b), lit_like(a, c));
 }
 
-ETCH_N Native<T, G> operator&(Native<T, G> a, Native<T, G> b) { return {static_cast<T>(a.v & b.v)}; }
-ETCH_N Native<T, G> operator|(Native<T, G> a, Native<T, G> b) { return {static_cast<T>(a.v | b.v)}; }
-ETCH_N Native<T, G> operator^(Native<T, G> a, Native<T, G> b) { return {static_cast<T>(a.v ^ b.v)}; }
+ETCH_N Native<T, G> operator&(Native<T, G> a, Native<T, G> b) {
+  return {static_cast<T>(a.v & b.v)};
+}
+ETCH_N Native<T, G> operator|(Native<T, G> a, Native<T, G> b) {
+  return {static_cast<T>(a.v | b.v)};
+}
+ETCH_N Native<T, G> operator^(Native<T, G> a, Native<T, G> b) {
+  return {static_cast<T>(a.v ^ b.v)};
+}
 ETCH_N Native<T, G> operator~(Native<T, G> x) {
   if constexpr (std::is_same_v<T, bool>) return {!x.v};
   else return {static_cast<T>(~x.v)};
 }
 ETCH_N Native<T, G> operator!(Native<T, G> x) { return ~x; }
-ETCH_N Native<T, G> operator<<(Native<T, G> a, Native<T, G> b) { return {native::shift_left(a.v, b.v)}; }
-ETCH_N Native<T, G> operator>>(Native<T, G> a, Native<T, G> b) { return {native::shift_right(a.v, b.v)}; }
+ETCH_N Native<T, G> operator<<(Native<T, G> a, Native<T, G> b) {
+  return {native::shift_left(a.v, b.v)};
+}
+ETCH_N Native<T, G> operator>>(Native<T, G> a, Native<T, G> b) {
+  return {native::shift_right(a.v, b.v)};
+}
 
 ETCH_N Native<bool, G> eq(Native<T, G> a, Native<T, G> b) { return {a.v == b.v}; }
 ETCH_N Native<bool, G> ne(Native<T, G> a, Native<T, G> b) { return {a.v != b.v}; }

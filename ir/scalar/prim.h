@@ -59,10 +59,14 @@ constexpr std::optional<Prim> prim_from_name(std::string_view text) {
 /// Result type of `p` on operands of types `a` (operand 0) and `b` (operand 1, Select only).
 constexpr DType result_dtype(Prim p, DType a, DType b) {
   switch (info(p).result) {
-    case PrimResult::Mask: return DType::Bool;
-    case PrimResult::Arm: return b;
-    case PrimResult::Word: return DType::U32;
-    default: return a;
+    case PrimResult::Mask:
+      return DType::Bool;
+    case PrimResult::Arm:
+      return b;
+    case PrimResult::Word:
+      return DType::U32;
+    default:
+      return a;
   }
 }
 

@@ -1,6 +1,7 @@
 // Copies of expression graphs: compacted, expanded into primitives, folded.
 
-// Only symbolic scalars are built here: forced inlining would cost 20 s of compile time for nothing.
+// Only symbolic scalars are built here: forced inlining would cost 20 s of compile time for
+// nothing.
 #define ETCH_INLINE inline
 #include "ir/math.h"
 #include "ir/scalar/eval.h"
@@ -14,14 +15,20 @@ namespace {
 Expr expand_func(Prim op, const Expr* in) {
   switch (op) {
 #define ETCH_CASE(Name, text) \
-  case Prim::Name: return math::text(in[0]);
+  case Prim::Name:            \
+    return math::text(in[0]);
     ETCH_MATH_UNARY(ETCH_CASE)
 #undef ETCH_CASE
-    case Prim::Pow: return math::pow(in[0], in[1]);
-    case Prim::Atan2: return math::atan2(in[0], in[1]);
-    case Prim::Philox: return math::philox(in[0], in[1], in[2]);
-    case Prim::Philox64: return math::philox64(in[0], in[1], in[2]);
-    default: fail_internal("not a scalar function");
+    case Prim::Pow:
+      return math::pow(in[0], in[1]);
+    case Prim::Atan2:
+      return math::atan2(in[0], in[1]);
+    case Prim::Philox:
+      return math::philox(in[0], in[1], in[2]);
+    case Prim::Philox64:
+      return math::philox64(in[0], in[1], in[2]);
+    default:
+      fail_internal("not a scalar function");
   }
 }
 
@@ -69,27 +76,30 @@ std::vector<uint32_t> copy(ExprGraph& dst, const ExprGraph& src, std::span<const
 
 }  // namespace
 
-std::vector<uint32_t> compact(ExprGraph& dst, const ExprGraph& src, std::span<const uint32_t> roots) {
+std::vector<uint32_t> compact(ExprGraph& dst, const ExprGraph& src,
+                              std::span<const uint32_t> roots) {
   return copy(dst, src, roots, [&](const ExprNode& n, std::span<const Expr> in) {
     return dst.make(n.op, n.dtype, in, n.bits);
   });
 }
 
-std::vector<uint32_t> expand(ExprGraph& dst, const ExprGraph& src, std::span<const uint32_t> roots) {
+std::vector<uint32_t> expand(ExprGraph& dst, const ExprGraph& src,
+                             std::span<const uint32_t> roots) {
   // C++ leaves the order of evaluation inside a function body open: renumber afterwards.
   ExprGraph raw;
-  std::vector<uint32_t> ids = copy(raw, src, roots, [&](const ExprNode& n, std::span<const Expr> in) {
-    return is_func(n.op) ? expand_func(n.op, in.data()) : raw.make(n.op, n.dtype, in, n.bits);
-  });
+  std::vector<uint32_t> ids =
+      copy(raw, src, roots, [&](const ExprNode& n, std::span<const Expr> in) {
+        return is_func(n.op) ? expand_func(n.op, in.data()) : raw.make(n.op, n.dtype, in, n.bits);
+      });
   return compact(dst, raw, ids);
 }
 
 std::vector<uint32_t> fold(ExprGraph& dst, const ExprGraph& src, std::span<const uint32_t> roots) {
   // Literals that folding used up stay behind in the first copy.
   ExprGraph raw;
-  std::vector<uint32_t> ids = copy(raw, src, roots, [&](const ExprNode& n, std::span<const Expr> in) {
-    return fold_node(raw, n, in);
-  });
+  std::vector<uint32_t> ids =
+      copy(raw, src, roots,
+           [&](const ExprNode& n, std::span<const Expr> in) { return fold_node(raw, n, in); });
   return compact(dst, raw, ids);
 }
 

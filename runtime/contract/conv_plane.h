@@ -30,7 +30,8 @@ int64_t plane_conv_scratch(const Kernels<T>& kern, const TapConv& c) {
 
 /// Copies a source plane into the layout, zeros outside.
 template <class T>
-void fill_plane(const TapConv& c, const PlaneLayout& l, const T* plane, T* buffer) {
+void fill_plane(const Kernels<T>& kern, const TapConv& c, const PlaneLayout& l, const T* plane,
+                T* buffer) {
   for (int64_t r = 0; r < l.rows; ++r) {
     const int64_t row = l.row0 + r;
     for (int64_t phase = 0; phase < l.phases; ++phase) {
@@ -47,7 +48,7 @@ void fill_plane(const TapConv& c, const PlaneLayout& l, const T* plane, T* buffe
       if (c.sw == 1) {
         std::copy(from + lo, from + hi, to + lo);
       } else {
-        for (int64_t i = lo; i < hi; ++i) to[i] = from[i * c.sw];
+        kern.every_nth(to + lo, from + lo * c.sw, hi - lo, c.sw);
       }
       std::fill(to + hi, to + l.width, T{0});
     }
@@ -67,7 +68,7 @@ void run_plane_conv(const Kernels<T>& kern, const TapConv& c, const T* src, cons
   }
   run_tasks(task_slots(c.work()), c.n * c.groups, [&](int64_t slot, int64_t item) {
     T* buffer = scratch + slot * (one + tile);
-    fill_plane(c, l, src + item * c.src_plane(), buffer);
+    fill_plane(kern, c, l, src + item * c.src_plane(), buffer);
     std::fill(buffer + l.elems(), buffer + one, T{0});
     T* plane = out + item * c.out_plane();
     T* to = c.dense_out() ? plane : buffer + one;

@@ -1,5 +1,6 @@
-// Backward-weights: dw[(c, tap), o] = sum over (n, position) of patch x dy, as a product whose
-// depth runs over the whole batch.
+// Backward-weights: dw[o, (c, tap)] = sum over (n, position) of patch x dy, as a product whose
+// depth runs over the whole batch. Vectors run over result channels o or, where a group has few of
+// them, over (c, tap).
 #include "runtime/contract/conv_weights.h"
 
 #include "runtime/contract/conv_source.h"
@@ -12,6 +13,7 @@ struct WeightsPlan {
   const Kernels<T>& kern;
   TapConv c;
   ConvSource<T> source;
+  bool few_outs;
   int64_t slots, depth;
   int64_t channel_block, channel_blocks;  // source channels per item
   int64_t panels, panel_groups = 1;
@@ -19,18 +21,28 @@ struct WeightsPlan {
   int64_t dy_elems, patch_elems, tile_elems;
 
   WeightsPlan(const Kernels<T>& k, const Conv2dDesc& d)
-      : kern(k), c(forward_taps(d)), source(c), slots(task_slots(c.work())), depth(c.n * c.positions()) {
+      : kern(k),
+        c(forward_taps(d)),
+        source(c),
+        few_outs(c.outs <= k.width / 2),
+        slots(task_slots(c.work())),
+        depth(c.n * c.positions()) {
     channel_block = std::clamp<int64_t>(kBlockRows<T> / c.taps(), 1, c.channels);
     channel_blocks = ceil_div(c.channels, channel_block);
     panels = ceil_div(c.outs, kern.nr);
-    if (slots > 1 && c.groups * channel_blocks < 4 * slots) {
+    if (slots > 1 && !few_outs && c.groups * channel_blocks < 4 * slots) {
       panel_groups = std::min(panels, 2 * slots);
     }
     patch_row = std::min(kDepth, round_up(depth, kern.width)) + kern.width;
-    dy_elems = buffer_elems<T>(c.groups * panels * kern.nr * depth);
-    patch_elems = buffer_elems<T>(channel_block * c.taps() * patch_row);
-    tile_elems = buffer_elems<T>(channel_block * c.taps() * ceil_div(panels, panel_groups) *
-                                 kern.nr);
+    const int64_t rows = channel_block * c.taps();
+    patch_elems = buffer_elems<T>(rows * patch_row);
+    if (few_outs) {
+      dy_elems = 0;
+      tile_elems = buffer_elems<T>((round_up(rows, kern.nr) + c.outs) * kDepth);
+    } else {
+      dy_elems = buffer_elems<T>(c.groups * panels * kern.nr * depth);
+      tile_elems = buffer_elems<T>(rows * ceil_div(panels, panel_groups) * kern.nr);
+    }
   }
 
   int64_t scratch_elems() const { return source.elems() + dy_elems + slots * (patch_elems + tile_elems); }
@@ -65,27 +77,64 @@ struct WeightsPlan {
   void run(const T* x, const T* dy, T* dw, T* scratch) {
     source.sort(kern, x, scratch, slots);
     scratch += source.elems();
-    pack_dy(dy, scratch);
-    const int64_t taps = c.taps(), row = c.channels * taps;
+    if (!few_outs) pack_dy(dy, scratch);
     run_tasks(slots, c.groups * channel_blocks * panel_groups, [&](int64_t slot, int64_t item) {
       const int64_t pg = item % panel_groups, cb = item / panel_groups % channel_blocks;
       const int64_t g = item / (panel_groups * channel_blocks);
       const int64_t ch0 = cb * c.channels / channel_blocks;
-      const int64_t ch1 = (cb + 1) * c.channels / channel_blocks, rows = (ch1 - ch0) * taps;
-      const int64_t q0 = pg * panels / panel_groups, q1 = (pg + 1) * panels / panel_groups;
-      const int64_t width = std::min(c.outs, q1 * kern.nr) - q0 * kern.nr;
-      T* patch = scratch + dy_elems + slot * (patch_elems + tile_elems);
-      T* tile = patch + patch_elems;
-      const Panels<T> dy_panels{scratch + g * panels * kern.nr * depth, depth, c.outs, kern.nr};
-      for (int64_t k0 = 0; k0 < depth; k0 += kDepth) {
-        const int64_t k1 = std::min(depth, k0 + kDepth);
-        fill_patches(g, ch0, ch1, k0, k1, patch);
-        kern.block({rows, width, k1 - k0, patch, patch_row, 1, 0, dy_panels.at(q0, k0), kern.nr,
-                    depth * kern.nr, true, tile, width, k0 == 0});
+      const int64_t ch1 = (cb + 1) * c.channels / channel_blocks;
+      T* buffer = scratch + dy_elems + slot * (patch_elems + tile_elems);
+      if (few_outs) {
+        run_few_outs(dy, dw, buffer, g, ch0, ch1);
+      } else {
+        run_panels(scratch, dw, buffer, g, ch0, ch1, pg);
       }
-      kern.transpose(dw + (g * c.outs + q0 * kern.nr) * row + ch0 * taps, row, tile, width, rows,
-                     width);
     });
+  }
+
+  /// Rows (channel, tap) x panels of result channels, transposed into dw at the end.
+  void run_panels(const T* packed_dy, T* dw, T* patch, int64_t g, int64_t ch0, int64_t ch1,
+                  int64_t pg) const {
+    const int64_t taps = c.taps(), row = c.channels * taps, rows = (ch1 - ch0) * taps;
+    const int64_t q0 = pg * panels / panel_groups, q1 = (pg + 1) * panels / panel_groups;
+    const int64_t width = std::min(c.outs, q1 * kern.nr) - q0 * kern.nr;
+    const Panels<T> dy{packed_dy + g * panels * kern.nr * depth, depth, c.outs, kern.nr};
+    T* tile = patch + patch_elems;
+    for (int64_t k0 = 0; k0 < depth; k0 += kDepth) {
+      const int64_t k1 = std::min(depth, k0 + kDepth);
+      fill_patches(g, ch0, ch1, k0, k1, patch);
+      kern.block({rows, width, k1 - k0, patch, patch_row, 1, 0, dy.at(q0, k0), kern.nr,
+                  depth * kern.nr, true, tile, width, k0 == 0});
+    }
+    kern.transpose(dw + (g * c.outs + q0 * kern.nr) * row + ch0 * taps, row, tile, width, rows,
+                   width);
+  }
+
+  /// Rows of result channels x panels of (channel, tap), straight into dw.
+  void run_few_outs(const T* dy, T* dw, T* patch, int64_t g, int64_t ch0, int64_t ch1) const {
+    const int64_t taps = c.taps(), row = c.channels * taps, rows = (ch1 - ch0) * taps;
+    const int64_t positions = c.positions();
+    T* lanes = patch + patch_elems;
+    T* dy_rows = lanes + round_up(rows, kern.nr) * kDepth;
+    for (int64_t k0 = 0; k0 < depth; k0 += kDepth) {
+      const int64_t k1 = std::min(depth, k0 + kDepth), here = k1 - k0;
+      fill_patches(g, ch0, ch1, k0, k1, patch);
+      for (int64_t j = 0; j < rows; j += kern.nr) {
+        kern.pack(lanes + j * here, kern.nr, patch + j * patch_row, here,
+                  std::min<int64_t>(kern.nr, rows - j), 1, patch_row);
+      }
+      for (int64_t o = 0; o < c.outs; ++o) {
+        for (int64_t k = k0; k < k1;) {
+          const int64_t n = k / positions, pos = k % positions;
+          const int64_t count = std::min(positions - pos, k1 - k);
+          std::copy_n(dy + ((n * c.groups + g) * c.outs + o) * positions + pos, count,
+                      dy_rows + o * kDepth + k - k0);
+          k += count;
+        }
+      }
+      kern.block({c.outs, rows, here, dy_rows, kDepth, 1, 0, lanes, kern.nr, here * kern.nr, true,
+                  dw + g * c.outs * row + ch0 * taps, row, k0 == 0});
+    }
   }
 };
 

@@ -28,9 +28,10 @@ struct GemmBlock {
 };
 
 /// The source of an implicit-GEMM operand: output position (t, u) of a grid `grid_w` wide reads,
-/// for tap q and channel ch, x[ch * plane + r * row + tap_offset[q] + v] with r = t * sh + dh[q] and
-/// v = u + dw[q], or +0 unless 0 <= r < h and 0 <= v < tap_w[q]. Columns have unit stride: those of
-/// a strided convolution are sorted by phase first, and a tap's phase gives its offset and width.
+/// for tap q and channel ch, x[ch * plane + r * row + tap_offset[q] + v] with r = t * sh + dh[q]
+/// and v = u + dw[q], or +0 unless 0 <= r < h and 0 <= v < tap_w[q]. Columns have unit stride:
+/// those of a strided convolution are sorted by phase first, and a tap's phase gives its offset
+/// and width.
 template <class T>
 struct Patches {
   const T* x;

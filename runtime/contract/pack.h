@@ -104,6 +104,28 @@ static inline int lane_runs(LaneRun* runs, int64_t pos, int64_t count, int64_t g
   return n;
 }
 
+/// One vector per channel out of `n` runs (kRuns of them, when that is not 0).
+template <class V, int kRuns>
+void copy_runs(typename V::T* dst, int64_t dst_ld, typename V::Mask out, const typename V::T* x,
+               int64_t plane, int64_t channels, const typename V::Mask* mask,
+               const int64_t* offset, int n) {
+  constexpr int64_t kFar = 4;
+  const int runs = kRuns == 0 ? n : kRuns;
+  const typename V::Mask mask0 = mask[0], mask1 = mask[kRuns == 1 ? 0 : 1];
+  const typename V::T* x0 = x + offset[0];
+  const typename V::T* x1 = x + offset[kRuns == 1 ? 0 : 1];
+  for (int64_t c = 0; c < channels; ++c) {
+    __builtin_prefetch(x0 + kFar * plane);
+    typename V::Reg v = V::load(x0, mask0);
+    if (kRuns != 1) v = V::merge_load(v, x1, mask1);
+    for (int r = 2; r < runs; ++r) v = V::merge_load(v, x + c * plane + offset[r], mask[r]);
+    V::store(dst, v, out);
+    dst += dst_ld;
+    x0 += plane;
+    x1 += plane;
+  }
+}
+
 /// Channels [c0, c1) of one tap: one masked load per run that has a lane inside the plane.
 template <class V>
 void patch_rows(typename V::T* dst, int64_t dst_ld, typename V::Mask out,
@@ -122,10 +144,14 @@ void patch_rows(typename V::T* dst, int64_t dst_ld, typename V::Mask out,
     offset[n++] = row * s.row + s.tap_offset[tap] + col - runs[r].lo;
   }
   const typename V::T* x = s.x + c0 * s.plane;
-  for (int64_t c = c0; c < c1; ++c, x += s.plane, dst += dst_ld) {
-    typename V::Reg v = n > 0 ? V::load(x + offset[0], mask[0]) : V::zero();
-    for (int r = 1; r < n; ++r) v = V::merge_load(v, x + offset[r], mask[r]);
-    V::store(dst, v, out);
+  if (n == 0) {
+    for (int64_t c = c0; c < c1; ++c, dst += dst_ld) V::store(dst, V::zero(), out);
+  } else if (n == 1) {
+    copy_runs<V, 1>(dst, dst_ld, out, x, s.plane, c1 - c0, mask, offset, n);
+  } else if (n == 2) {
+    copy_runs<V, 2>(dst, dst_ld, out, x, s.plane, c1 - c0, mask, offset, n);
+  } else {
+    copy_runs<V, 0>(dst, dst_ld, out, x, s.plane, c1 - c0, mask, offset, n);
   }
 }
 
@@ -133,14 +159,21 @@ void patch_rows(typename V::T* dst, int64_t dst_ld, typename V::Mask out,
 template <class V>
 void every_nth(typename V::T* dst, const typename V::T* src, int64_t count, int64_t stride) {
   constexpr int kW = V::kWidth;
-  int64_t i = 0;
-  if (stride == 2) {
-    // The second load of a pair ends one element past the last one read: stop before it.
-    for (; i + kW < count; i += kW) {
-      V::store(dst + i, V::even(V::load(src + 2 * i), V::load(src + 2 * i + kW)));
-    }
+  if (stride != 2) {
+    for (int64_t i = 0; i < count; ++i) dst[i] = src[i * stride];
+    return;
   }
-  for (; i < count; ++i) dst[i] = src[i * stride];
+  int64_t i = 0;
+  // The second load of a pair ends one element past the last one read: masked at the end.
+  for (; i + kW < count; i += kW) {
+    V::store(dst + i, V::even(V::load(src + 2 * i), V::load(src + 2 * i + kW)));
+  }
+  const int64_t left = count - i, need = 2 * left - 1;
+  if (left <= 0) return;
+  const typename V::Reg a = V::load(src + 2 * i, V::lanes(0, min64(kW, need)));
+  const typename V::Reg b =
+      need <= kW ? V::zero() : V::load(src + 2 * i + kW, V::lanes(0, need - kW));
+  V::store(dst + i, V::even(a, b), V::lanes(0, left));
 }
 
 template <class V>

@@ -1,5 +1,5 @@
-// The naive loops of ir/contraction.h under this namespace: the definition that all kernels reproduce
-// bit for bit, and the oracle of their tests.
+// The naive loops of ir/contraction.h under this namespace: the definition that all kernels
+// reproduce bit for bit, and the oracle of their tests.
 #pragma once
 
 #include "ir/contraction.h"

@@ -5,12 +5,15 @@
 namespace etch::runtime {
 
 #if defined(__x86_64__)
-#define ETCH_ON_ISA(isa, call)                  \
-  switch (isa) {                                \
-    case Isa::Avx512: return avx512::call;      \
-    case Isa::Avx2: return avx2::call;          \
-    case Isa::Generic: break;                   \
-  }                                             \
+#define ETCH_ON_ISA(isa, call) \
+  switch (isa) {               \
+    case Isa::Avx512:          \
+      return avx512::call;     \
+    case Isa::Avx2:            \
+      return avx2::call;       \
+    case Isa::Generic:         \
+      break;                   \
+  }                            \
   return generic::call
 #else
 #define ETCH_ON_ISA(isa, call) \

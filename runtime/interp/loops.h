@@ -22,8 +22,8 @@ using LoopFn = void (*)(const LoopArgs&);
 /// The loop of `op` on operands of type `in` (Select: of the arms) giving `out`; bit i of
 /// `scalar_mask` says that operand i is one element, not n. Masks there are: binary 0, 1, 2;
 /// Select and the random functions see below; Fma 0 to 6. nullptr when there is no such loop: the
-/// caller then repeats the scalar operand. Select: 0, 2, 4, 6. Philox, Philox64: 3 (seed and ordinal
-/// are scalars). Cast and Bitcast: all pairs. `isa` must be one that the machine supports.
+/// caller then repeats the scalar operand. Select: 0, 2, 4, 6. Philox, Philox64: 3 (seed and
+/// ordinal are scalars). Cast and Bitcast: all pairs. `isa` must be one that the machine supports.
 LoopFn find_loop(ir::Prim op, DType in, DType out, unsigned scalar_mask, Isa isa);
 
 /// Canonical reductions: element i of a chunk goes to lane i mod 64, lanes fold 32, 16, ..., 1.
@@ -65,6 +65,7 @@ struct CopyLoops {
 const CopyLoops* copy_loops(size_t itemsize, Isa isa);
 
 /// out[j] = Prim::Philox(seed, ordinal, first + j), four words per block instead of one.
-void philox_words(uint64_t seed, uint64_t ordinal, uint64_t first, int64_t n, uint32_t* out, Isa isa);
+void philox_words(uint64_t seed, uint64_t ordinal, uint64_t first, int64_t n, uint32_t* out,
+                  Isa isa);
 
 }  // namespace etch::runtime

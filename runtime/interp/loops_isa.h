@@ -5,13 +5,13 @@
 
 namespace etch::runtime {
 
-#define ETCH_LOOPS_OF(isa)                                                                     \
-  namespace isa {                                                                              \
-  LoopFn find_loop(ir::Prim op, DType in, DType out, unsigned scalar_mask);                    \
-  LoopFn find_func_loop(ir::Prim op, DType in, unsigned scalar_mask);                          \
-  const LaneLoops* lane_loops(LaneOp op, DType t);                                             \
-  const ArgLoops* arg_loops(LaneOp op, DType t);                                               \
-  const CopyLoops* copy_loops(size_t itemsize);                                                \
+#define ETCH_LOOPS_OF(isa)                                                                      \
+  namespace isa {                                                                               \
+  LoopFn find_loop(ir::Prim op, DType in, DType out, unsigned scalar_mask);                     \
+  LoopFn find_func_loop(ir::Prim op, DType in, unsigned scalar_mask);                           \
+  const LaneLoops* lane_loops(LaneOp op, DType t);                                              \
+  const ArgLoops* arg_loops(LaneOp op, DType t);                                                \
+  const CopyLoops* copy_loops(size_t itemsize);                                                 \
   void philox_words(uint64_t seed, uint64_t ordinal, uint64_t first, int64_t n, uint32_t* out); \
   }
 ETCH_LOOPS_OF(generic)

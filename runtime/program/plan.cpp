@@ -137,6 +137,11 @@ void Planner::add_inputs() {
     if (r.state < 0) continue;
     int state = state_number.at(static_cast<size_t>(r.state));
     if (state < 0) fail("program", cat("result '", r.name, "' is written to an input"));
+    for (uint32_t other : plan_.next_of) {
+      if (other == static_cast<uint32_t>(state)) {
+        fail("program", cat("state '", plan_.states[other].name, "' is written twice"));
+      }
+    }
     plan_.next_of.push_back(static_cast<uint32_t>(state));
   }
 }

@@ -10,7 +10,7 @@
 #include "codegen/compiler.h"
 #include "codegen/object.h"
 #include "ir/support/error.h"
-#include "tests/codegen/kernel_cases.h"
+#include "tests/codegen/hand_kernel.h"
 
 using namespace etch;
 using namespace etch::codegen;
@@ -18,15 +18,15 @@ using namespace etch::test;
 
 namespace {
 
-KernelCase sample_kernel(double scale = 2) {
-  KernelCase c({100}, {});
+HandKernel sample_kernel(double scale = 2) {
+  HandKernel c({100}, {});
   ir::Expr x = c.load(DType::F32);
   c.store(x * scale + 1, false);
   return c;
 }
 
 bool runs(const CompiledKernel& k, float scale) {
-  KernelCase c = sample_kernel(scale);
+  HandKernel c = sample_kernel(scale);
   std::vector<float> in(100, 3.0f), out(100);
   void* buffers[] = {in.data(), out.data()};
   ir::loop::BoundKernel b;
@@ -142,7 +142,7 @@ TEST_CASE("a forked child compiles on its own") {
 }
 
 TEST_CASE("damaged objects are refused, never run") {
-  KernelCase c = sample_kernel();
+  HandKernel c = sample_kernel();
   PlanResult plan = make_plan(c.k);
   CompiledObject object;
   REQUIRE(cpu_backend().compile({&*plan.plan, 1}, target_for(runtime::best_isa()), {}, object) == "");

@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "tests/codegen/kernel_cases.h"
+#include "tests/codegen/hand_kernel.h"
 
 using namespace etch;
 using namespace etch::ir;
@@ -12,7 +12,7 @@ constexpr ReduceKind kKinds[] = {ReduceKind::Sum, ReduceKind::Prod,   ReduceKind
                                  ReduceKind::Min, ReduceKind::ArgMax, ReduceKind::ArgMin};
 
 /// All reductions of one operand, each stored per outer point.
-void reduce_all(KernelCase& c, Expr x) {
+void reduce_all(HandKernel& c, Expr x) {
   for (ReduceKind kind : kKinds) {
     bool number = kind != ReduceKind::Sum && kind != ReduceKind::Prod;
     if (is_bool(x.dtype()) && !number) continue;
@@ -20,7 +20,7 @@ void reduce_all(KernelCase& c, Expr x) {
   }
 }
 
-void softmax(KernelCase& c, Expr x) {
+void softmax(HandKernel& c, Expr x) {
   Expr e = exp(x - c.reduce(ReduceKind::Max, x));
   c.store(e / c.reduce(ReduceKind::Sum, e), true);
 }
@@ -30,7 +30,7 @@ void softmax(KernelCase& c, Expr x) {
 TEST_CASE("row reductions of every kind and type follow the canonical order") {
   for (DType t : {DType::Bool, DType::U8, DType::I32, DType::U64, DType::I64, DType::F32, DType::F64}) {
     for (int64_t n : {1, 63, 64, 65, 300}) {
-      KernelCase c({5}, {n});
+      HandKernel c({5}, {n});
       reduce_all(c, c.load(t));
       INFO(name(t) << " rows of " << n);
       REQUIRE(check_everywhere(c, static_cast<uint64_t>(n)) == "");
@@ -40,14 +40,14 @@ TEST_CASE("row reductions of every kind and type follow the canonical order") {
 
 TEST_CASE("rows of every length up to two blocks, and over chunk borders, sum the same") {
   for (int64_t n = 0; n < 140; ++n) {
-    KernelCase c({3}, {n});
+    HandKernel c({3}, {n});
     Expr x = c.load(DType::F32);
     c.store(c.reduce(ReduceKind::Sum, x), false);
     INFO(n);
     REQUIRE(check_everywhere(c) == "");
   }
   for (int64_t n : {4095, 4096, 4097, 8192, 12289, 20480, 28673, 45057}) {
-    KernelCase c({2}, {n});
+    HandKernel c({2}, {n});
     Expr x = c.load(DType::F32);
     c.store(c.reduce(ReduceKind::Sum, x * 0.125), false);
     c.store(c.reduce(ReduceKind::ArgMax, x), false);
@@ -59,11 +59,11 @@ TEST_CASE("rows of every length up to two blocks, and over chunk borders, sum th
 TEST_CASE("softmax and layer normalisation rows match the reference bit for bit") {
   for (int64_t n : {1, 7, 16, 64, 100, 1024, 4100}) {
     for (DType t : {DType::F32, DType::F64}) {
-      KernelCase s({3}, {n});
+      HandKernel s({3}, {n});
       softmax(s, s.load(t));
       INFO(name(t) << ' ' << n);
       REQUIRE(check_everywhere(s) == "");
-      KernelCase l({3}, {n});
+      HandKernel l({3}, {n});
       Expr x = l.load(t), w = l.load(t, {0, 1}), b = l.load(t, {0, 1});
       Expr mean = l.reduce(ReduceKind::Sum, x) / static_cast<double>(n);
       Expr d = x - mean;
@@ -77,7 +77,7 @@ TEST_CASE("softmax and layer normalisation rows match the reference bit for bit"
 
 TEST_CASE("rows over several inner axes number their elements across the axes") {
   for (int64_t n : {1, 9, 70, 1500}) {
-    KernelCase c({4}, {3, n});
+    HandKernel c({4}, {3, n});
     Expr x = c.load(DType::F32, {n, 4 * n, 1}), w = c.load(DType::F32, {0, 0, 1}), v = c.load(DType::F32, {1, 4, 0});
     Expr mean = c.reduce(ReduceKind::Sum, x * w + v);
     c.store(mean, false);
@@ -86,7 +86,7 @@ TEST_CASE("rows over several inner axes number their elements across the axes") 
     INFO(n);
     REQUIRE(check_everywhere(c) == "");
   }
-  KernelCase soft({2}, {3, 40});
+  HandKernel soft({2}, {3, 40});
   softmax(soft, soft.load(DType::F32, {40, 80, 1}));
   CHECK(check_everywhere(soft) == "");
 }
@@ -95,7 +95,7 @@ TEST_CASE("column reductions of every kind and type follow the canonical order")
   for (DType t : {DType::Bool, DType::I16, DType::I64, DType::F32, DType::F64}) {
     for (int64_t n : {0, 1, 6, 64, 65, 200, 4097}) {
       if (n == 0 && is_bool(t)) continue;
-      KernelCase c({n > 4000 ? 19 : 83}, {n});
+      HandKernel c({n > 4000 ? 19 : 83}, {n});
       int64_t columns = c.k.outer[0].value();
       Expr x = c.load(t, {1, columns});
       if (n == 0) c.store(c.reduce(ReduceKind::Sum, x), false);
@@ -108,7 +108,7 @@ TEST_CASE("column reductions of every kind and type follow the canonical order")
 
 TEST_CASE("column kernels store inner values and walk several inner axes") {
   for (int64_t columns : {1, 15, 16, 64, 150}) {
-    KernelCase c({2, columns}, {5, 14});
+    HandKernel c({2, columns}, {5, 14});
     std::vector<int64_t> dense = {70 * columns, 1, 14 * columns, columns};
     Expr x = c.load(DType::F32, dense), w = c.load(DType::F32, {0, 0, 14, 1});
     Expr e = exp(x * w - c.reduce(ReduceKind::Max, x));
@@ -120,7 +120,7 @@ TEST_CASE("column kernels store inner values and walk several inner axes") {
 }
 
 TEST_CASE("full reductions have no outer axes") {
-  KernelCase c({}, {10000});
+  HandKernel c({}, {10000});
   Expr x = c.load(DType::F32), y = c.load(DType::F32);
   c.store(c.reduce(ReduceKind::Sum, x * y), false);
   CHECK(check_everywhere(c) == "");

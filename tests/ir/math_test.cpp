@@ -8,7 +8,7 @@
 #include "ir/math.h"
 #include "ir/scalar/eval.h"
 #include "runtime/interp/loops.h"
-#include "tools/ulp/ulp.h"
+#include "tools/ulp/ulp.cpp"  // no library holds it, and tests link no tool
 
 using namespace etch;
 using namespace etch::ir;
@@ -41,7 +41,8 @@ struct Binary {
 std::vector<runtime::Isa> isas() {
   std::vector<runtime::Isa> out;
   for (int i = 0; i < runtime::kIsaCount; ++i) {
-    if (runtime::isa_supported(static_cast<runtime::Isa>(i))) out.push_back(static_cast<runtime::Isa>(i));
+    if (runtime::isa_supported(static_cast<runtime::Isa>(i)))
+      out.push_back(static_cast<runtime::Isa>(i));
   }
   return out;
 }
@@ -50,28 +51,72 @@ std::vector<runtime::Isa> isas() {
 
 TEST_CASE("unary functions have the special values of the C standard", "[math]") {
   const Unary table[] = {
-      {Prim::Exp, 0, 1},          {Prim::Exp, -kInf, 0},       {Prim::Exp, kInf, kInf},
-      {Prim::Exp, 1e4, kInf},     {Prim::Exp, -1e4, 0},        {Prim::Exp2, -0.0, 1},
-      {Prim::Exp2, 3, 8},         {Prim::Exp2, -10, 0x1p-10},  {Prim::Exp2, kInf, kInf},
-      {Prim::Exp2, -kInf, 0},     {Prim::Exp2, -149, 0x1p-149}, {Prim::Exp2, 127, 0x1p127},
-      {Prim::Expm1, -0.0, -0.0},  {Prim::Expm1, 0, 0},         {Prim::Expm1, -kInf, -1},
-      {Prim::Expm1, kInf, kInf},  {Prim::Log, 1, 0},           {Prim::Log, 0, -kInf},
-      {Prim::Log, -0.0, -kInf},   {Prim::Log, -1, kNan},       {Prim::Log, kInf, kInf},
-      {Prim::Log, -kInf, kNan},   {Prim::Log2, 8, 3},          {Prim::Log2, 0x1p-140, -140},
-      {Prim::Log10, 1000, 3},     {Prim::Log10, 1, 0},         {Prim::Log10, 0, -kInf},
-      {Prim::Log1p, -0.0, -0.0},  {Prim::Log1p, -1, -kInf},    {Prim::Log1p, -2, kNan},
-      {Prim::Log1p, kInf, kInf},  {Prim::Sin, -0.0, -0.0},     {Prim::Sin, kInf, kNan},
-      {Prim::Cos, 0, 1},          {Prim::Cos, -kInf, kNan},    {Prim::Tan, -0.0, -0.0},
-      {Prim::Tan, kInf, kNan},    {Prim::Asin, -0.0, -0.0},    {Prim::Asin, 1.5, kNan},
-      {Prim::Acos, 1, 0},         {Prim::Acos, -1.5, kNan},    {Prim::Acos, kInf, kNan},
-      {Prim::Atan, -0.0, -0.0},   {Prim::Sinh, -0.0, -0.0},    {Prim::Sinh, -kInf, -kInf},
-      {Prim::Cosh, 0, 1},         {Prim::Cosh, -kInf, kInf},   {Prim::Tanh, -0.0, -0.0},
-      {Prim::Tanh, kInf, 1},      {Prim::Tanh, -kInf, -1},     {Prim::Asinh, -0.0, -0.0},
-      {Prim::Asinh, -kInf, -kInf}, {Prim::Acosh, 1, 0},        {Prim::Acosh, 0.5, kNan},
-      {Prim::Acosh, -3, kNan},    {Prim::Acosh, kInf, kInf},   {Prim::Atanh, -0.0, -0.0},
-      {Prim::Atanh, 1, kInf},     {Prim::Atanh, -1, -kInf},    {Prim::Atanh, 1.5, kNan},
-      {Prim::Erf, -0.0, -0.0},    {Prim::Erf, kInf, 1},        {Prim::Erf, -kInf, -1},
-      {Prim::Erfc, 0, 1},         {Prim::Erfc, kInf, 0},       {Prim::Erfc, -kInf, 2},
+      {Prim::Exp, 0, 1},
+      {Prim::Exp, -kInf, 0},
+      {Prim::Exp, kInf, kInf},
+      {Prim::Exp, 1e4, kInf},
+      {Prim::Exp, -1e4, 0},
+      {Prim::Exp2, -0.0, 1},
+      {Prim::Exp2, 3, 8},
+      {Prim::Exp2, -10, 0x1p-10},
+      {Prim::Exp2, kInf, kInf},
+      {Prim::Exp2, -kInf, 0},
+      {Prim::Exp2, -149, 0x1p-149},
+      {Prim::Exp2, 127, 0x1p127},
+      {Prim::Expm1, -0.0, -0.0},
+      {Prim::Expm1, 0, 0},
+      {Prim::Expm1, -kInf, -1},
+      {Prim::Expm1, kInf, kInf},
+      {Prim::Log, 1, 0},
+      {Prim::Log, 0, -kInf},
+      {Prim::Log, -0.0, -kInf},
+      {Prim::Log, -1, kNan},
+      {Prim::Log, kInf, kInf},
+      {Prim::Log, -kInf, kNan},
+      {Prim::Log2, 8, 3},
+      {Prim::Log2, 0x1p-140, -140},
+      {Prim::Log10, 1000, 3},
+      {Prim::Log10, 1, 0},
+      {Prim::Log10, 0, -kInf},
+      {Prim::Log1p, -0.0, -0.0},
+      {Prim::Log1p, -1, -kInf},
+      {Prim::Log1p, -2, kNan},
+      {Prim::Log1p, kInf, kInf},
+      {Prim::Sin, -0.0, -0.0},
+      {Prim::Sin, kInf, kNan},
+      {Prim::Cos, 0, 1},
+      {Prim::Cos, -kInf, kNan},
+      {Prim::Tan, -0.0, -0.0},
+      {Prim::Tan, kInf, kNan},
+      {Prim::Asin, -0.0, -0.0},
+      {Prim::Asin, 1.5, kNan},
+      {Prim::Acos, 1, 0},
+      {Prim::Acos, -1.5, kNan},
+      {Prim::Acos, kInf, kNan},
+      {Prim::Atan, -0.0, -0.0},
+      {Prim::Sinh, -0.0, -0.0},
+      {Prim::Sinh, -kInf, -kInf},
+      {Prim::Cosh, 0, 1},
+      {Prim::Cosh, -kInf, kInf},
+      {Prim::Tanh, -0.0, -0.0},
+      {Prim::Tanh, kInf, 1},
+      {Prim::Tanh, -kInf, -1},
+      {Prim::Asinh, -0.0, -0.0},
+      {Prim::Asinh, -kInf, -kInf},
+      {Prim::Acosh, 1, 0},
+      {Prim::Acosh, 0.5, kNan},
+      {Prim::Acosh, -3, kNan},
+      {Prim::Acosh, kInf, kInf},
+      {Prim::Atanh, -0.0, -0.0},
+      {Prim::Atanh, 1, kInf},
+      {Prim::Atanh, -1, -kInf},
+      {Prim::Atanh, 1.5, kNan},
+      {Prim::Erf, -0.0, -0.0},
+      {Prim::Erf, kInf, 1},
+      {Prim::Erf, -kInf, -1},
+      {Prim::Erfc, 0, 1},
+      {Prim::Erfc, kInf, 0},
+      {Prim::Erfc, -kInf, 2},
   };
   for (DType t : {DType::F32, DType::F64}) {
     for (const Unary& u : table) {
@@ -87,19 +132,19 @@ TEST_CASE("unary functions have the special values of the C standard", "[math]")
 
 TEST_CASE("pow and atan2 have the special values of the C standard", "[math]") {
   const Binary table[] = {
-      {Prim::Pow, 1, kNan, 1},         {Prim::Pow, kNan, 0, 1},        {Prim::Pow, kNan, -0.0, 1},
-      {Prim::Pow, 0, -3, kInf},        {Prim::Pow, -0.0, -3, -kInf},   {Prim::Pow, -0.0, -2, kInf},
-      {Prim::Pow, -0.0, 3, -0.0},      {Prim::Pow, -0.0, 2.5, 0},      {Prim::Pow, -0.0, kInf, 0},
-      {Prim::Pow, -1, kInf, 1},        {Prim::Pow, -1, -kInf, 1},      {Prim::Pow, -2, 0.5, kNan},
-      {Prim::Pow, 0.5, kInf, 0},       {Prim::Pow, 0.5, -kInf, kInf},  {Prim::Pow, 2, kInf, kInf},
-      {Prim::Pow, 2, -kInf, 0},        {Prim::Pow, -kInf, 3, -kInf},   {Prim::Pow, -kInf, 2, kInf},
-      {Prim::Pow, -kInf, -3, -0.0},    {Prim::Pow, -kInf, -2.5, 0},    {Prim::Pow, kInf, -1, 0},
-      {Prim::Pow, kInf, 0.5, kInf},    {Prim::Pow, -2, 3, -8},         {Prim::Pow, -2, 1e30, kInf},
-      {Prim::Pow, 2, -149, 0x1p-149},  {Prim::Pow, 10, 2, 100},        {Prim::Pow, kNan, 1, kNan},
-      {Prim::Pow, 2, kNan, kNan},      {Prim::Pow, 3, 1, 3},           {Prim::Pow, -3, 0, 1},
-      {Prim::Atan2, 0, 1, 0},          {Prim::Atan2, -0.0, 1, -0.0},   {Prim::Atan2, 0, 0, 0},
-      {Prim::Atan2, -0.0, 0, -0.0},    {Prim::Atan2, 1, kInf, 0},      {Prim::Atan2, -1, kInf, -0.0},
-      {Prim::Atan2, kNan, 1, kNan},    {Prim::Atan2, 1, kNan, kNan},
+      {Prim::Pow, 1, kNan, 1},        {Prim::Pow, kNan, 0, 1},       {Prim::Pow, kNan, -0.0, 1},
+      {Prim::Pow, 0, -3, kInf},       {Prim::Pow, -0.0, -3, -kInf},  {Prim::Pow, -0.0, -2, kInf},
+      {Prim::Pow, -0.0, 3, -0.0},     {Prim::Pow, -0.0, 2.5, 0},     {Prim::Pow, -0.0, kInf, 0},
+      {Prim::Pow, -1, kInf, 1},       {Prim::Pow, -1, -kInf, 1},     {Prim::Pow, -2, 0.5, kNan},
+      {Prim::Pow, 0.5, kInf, 0},      {Prim::Pow, 0.5, -kInf, kInf}, {Prim::Pow, 2, kInf, kInf},
+      {Prim::Pow, 2, -kInf, 0},       {Prim::Pow, -kInf, 3, -kInf},  {Prim::Pow, -kInf, 2, kInf},
+      {Prim::Pow, -kInf, -3, -0.0},   {Prim::Pow, -kInf, -2.5, 0},   {Prim::Pow, kInf, -1, 0},
+      {Prim::Pow, kInf, 0.5, kInf},   {Prim::Pow, -2, 3, -8},        {Prim::Pow, -2, 1e30, kInf},
+      {Prim::Pow, 2, -149, 0x1p-149}, {Prim::Pow, 10, 2, 100},       {Prim::Pow, kNan, 1, kNan},
+      {Prim::Pow, 2, kNan, kNan},     {Prim::Pow, 3, 1, 3},          {Prim::Pow, -3, 0, 1},
+      {Prim::Atan2, 0, 1, 0},         {Prim::Atan2, -0.0, 1, -0.0},  {Prim::Atan2, 0, 0, 0},
+      {Prim::Atan2, -0.0, 0, -0.0},   {Prim::Atan2, 1, kInf, 0},     {Prim::Atan2, -1, kInf, -0.0},
+      {Prim::Atan2, kNan, 1, kNan},   {Prim::Atan2, 1, kNan, kNan},
   };
   for (DType t : {DType::F32, DType::F64}) {
     for (const Binary& b : table) {
@@ -108,9 +153,15 @@ TEST_CASE("pow and atan2 have the special values of the C standard", "[math]") {
     }
   }
   const double pi = 0x1.921fb54442d18p+1;
-  const double edges[][3] = {{0, -1, pi},      {-0.0, -1, -pi},       {0, -0.0, pi},
-                             {1, 0, pi / 2},   {-1, -0.0, -pi / 2},   {kInf, kInf, pi / 4},
-                             {kInf, -kInf, 3 * pi / 4}, {-kInf, 5, -pi / 2}, {3, -kInf, pi}};
+  const double edges[][3] = {{0, -1, pi},
+                             {-0.0, -1, -pi},
+                             {0, -0.0, pi},
+                             {1, 0, pi / 2},
+                             {-1, -0.0, -pi / 2},
+                             {kInf, kInf, pi / 4},
+                             {kInf, -kInf, 3 * pi / 4},
+                             {-kInf, 5, -pi / 2},
+                             {3, -kInf, pi}};
   for (auto& e : edges) {
     CAPTURE(e[0], e[1]);
     CHECK(eval(Prim::Atan2, DType::F64, e[0], e[1]) == Approx(e[2]).epsilon(4e-16));
@@ -147,10 +198,13 @@ TEST_CASE("sine and cosine are right for arguments of any size", "[math]") {
   // References: 400-bit arithmetic.
   CHECK(eval(Prim::Sin, DType::F64, 1e22) == Approx(-0.8522008497671888).epsilon(1e-15));
   CHECK(eval(Prim::Cos, DType::F64, 1e22) == Approx(0.5232147853951389).epsilon(1e-15));
-  CHECK(eval(Prim::Sin, DType::F64, 0x1.fffffffffffffp+1023) == Approx(0.004961954789184062).epsilon(1e-15));
-  CHECK(eval(Prim::Cos, DType::F64, 0x1.fffffffffffffp+1023) == Approx(-0.9999876894265599).epsilon(1e-15));
+  CHECK(eval(Prim::Sin, DType::F64, 0x1.fffffffffffffp+1023) ==
+        Approx(0.004961954789184062).epsilon(1e-15));
+  CHECK(eval(Prim::Cos, DType::F64, 0x1.fffffffffffffp+1023) ==
+        Approx(-0.9999876894265599).epsilon(1e-15));
   // The f64 nearest to a multiple of pi/2.
-  CHECK(eval(Prim::Cos, DType::F64, 6381956970095103.0 * 0x1p797) == Approx(-4.687165924254624e-19).epsilon(1e-15));
+  CHECK(eval(Prim::Cos, DType::F64, 6381956970095103.0 * 0x1p797) ==
+        Approx(-4.687165924254624e-19).epsilon(1e-15));
   CHECK(eval(Prim::Sin, DType::F32, 0x1.fffffep+127) == Approx(-0.5218765).epsilon(1e-6));
 }
 
@@ -206,7 +260,8 @@ TEST_CASE("every instruction set and the expanded graph give the same bits", "[m
 }
 
 TEST_CASE("Philox gives the published vectors", "[math]") {
-  // Random123's known answers for philox4x32-10: counter and key all zero, all ones, and digits of pi.
+  // Random123's known answers for philox4x32-10: counter and key all zero, all ones, and digits of
+  // pi.
   struct Vector {
     uint64_t lo, hi, key;
     uint32_t words[4];
@@ -214,10 +269,14 @@ TEST_CASE("Philox gives the published vectors", "[math]") {
   const Vector table[] = {
       {0, 0, 0, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
       {UINT64_MAX, UINT64_MAX, UINT64_MAX, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-      {0x85a308d3243f6a88, 0x0370734413198a2e, 0x299f31d0a4093822, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+      {0x85a308d3243f6a88,
+       0x0370734413198a2e,
+       0x299f31d0a4093822,
+       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
   };
   for (const Vector& v : table) {
-    auto c = math::philox_block(Native<uint64_t>{v.key}, Native<uint64_t>{v.hi}, Native<uint64_t>{v.lo});
+    auto c =
+        math::philox_block(Native<uint64_t>{v.key}, Native<uint64_t>{v.hi}, Native<uint64_t>{v.lo});
     CHECK(c.w0.v == v.words[0]);
     CHECK(c.w1.v == v.words[1]);
     CHECK(c.w2.v == v.words[2]);

@@ -158,7 +158,9 @@ TEST_CASE("compacting numbers nodes by structure alone", "[scalar]") {
   compact(ca, a, std::vector<uint32_t>{ra.id});
   compact(cb, b, std::vector<uint32_t>{rb.id});
   CHECK(ca.nodes() == cb.nodes());
-  CHECK(to_text(ca) == "%0 = arg f32 #0\n%1 = arg f32 #1\n%2 = mul f32 %0 %1\n%3 = exp f32 %0\n%4 = add f32 %2 %3\n");
+  CHECK(to_text(ca) ==
+        "%0 = arg f32 #0\n%1 = arg f32 #1\n%2 = mul f32 %0 %1\n%3 = exp f32 %0\n%4 = add f32 %2 "
+        "%3\n");
 }
 
 TEST_CASE("floored division and remainder agree with their definitions on integers", "[scalar]") {
@@ -184,11 +186,14 @@ TEST_CASE("float remainders are exact while the quotient fits the mantissa", "[s
     float a = next(), b = next();
     if (b == 0 || std::fabs(a / b) >= 0x1p23f) continue;
     float trunc = std::fmod(a, b);
-    float floored = trunc != 0 && (trunc < 0) != (b < 0) ? trunc + b : std::copysign(trunc, trunc == 0 ? b : trunc);
+    float floored = trunc != 0 && (trunc < 0) != (b < 0)
+                        ? trunc + b
+                        : std::copysign(trunc, trunc == 0 ? b : trunc);
     CAPTURE(a, b);
     CHECK(rem(Native<float>{a}, Native<float>{b}).v == trunc);
     CHECK(ir::remainder(Native<float>{a}, Native<float>{b}).v == floored);
-    CHECK(floor_div(Native<float>{a}, Native<float>{b}).v == std::floor(static_cast<double>(a) / b));
+    CHECK(floor_div(Native<float>{a}, Native<float>{b}).v ==
+          std::floor(static_cast<double>(a) / b));
   }
   Native<float> inf{INFINITY}, two{2};
   CHECK(rem(two, inf).v == 2);
@@ -220,7 +225,8 @@ void check_native() {
   }
   if constexpr (std::is_floating_point_v<T>) {
     using L = std::numeric_limits<T>;
-    for (T v : {T(0), T(1), T(0.5), T(2.5), L::min(), L::denorm_min(), L::max(), L::infinity(), L::quiet_NaN()}) {
+    for (T v : {T(0), T(1), T(0.5), T(2.5), L::min(), L::denorm_min(), L::max(), L::infinity(),
+                L::quiet_NaN()}) {
       values.push_back(v);
       values.push_back(-v);
     }
@@ -278,10 +284,12 @@ void check_native() {
       using U = decltype(zero);
       DType u = dtype_of<U>;
       CAPTURE(name(t), name(u), +a);
-      REQUIRE(canonical_value(u, to_bits(cast<U>(x).v)) == canonical_value(u, eval_cast(t, u, to_bits(a))));
+      REQUIRE(canonical_value(u, to_bits(cast<U>(x).v)) ==
+              canonical_value(u, eval_cast(t, u, to_bits(a))));
     };
     casts(bool{}), casts(uint8_t{}), casts(int8_t{}), casts(uint16_t{}), casts(int16_t{});
-    casts(uint32_t{}), casts(int32_t{}), casts(uint64_t{}), casts(int64_t{}), casts(float{}), casts(double{});
+    casts(uint32_t{}), casts(int32_t{}), casts(uint64_t{}), casts(int64_t{}), casts(float{}),
+        casts(double{});
   }
 }
 
@@ -302,6 +310,7 @@ TEST_CASE("native scalars agree with the evaluator on every primitive", "[scalar
 
 TEST_CASE("every type converts to every type", "[scalar]") {
   for (DType from : kTypes) {
-    for (DType to : kTypes) CHECK(eval_cast(from, to, eval_cast(DType::I32, from, 1)) == eval_cast(DType::I32, to, 1));
+    for (DType to : kTypes)
+      CHECK(eval_cast(from, to, eval_cast(DType::I32, from, 1)) == eval_cast(DType::I32, to, 1));
   }
 }

@@ -3,7 +3,7 @@
 #include <map>
 #include <random>
 
-#include "ir/ops/nn.h"
+#include "ir/ops/all.h"
 #include "ir/scalar/eval.h"
 
 namespace etch::test {
@@ -154,6 +154,8 @@ const std::map<std::string_view, Handler>& handlers() {
          c.with<Permute>({c.of({N(), d(3), d(5)})}, {{2, 0, -2}});
          c.with<Permute>({c.of({})}, {{}});
        }},
+      {"random_normal", [](Cases& c) { c.with<RandomNormal>({c.of({d(2)})}, {{N(), d(3)}}); }},
+      {"random_uniform", [](Cases& c) { c.with<RandomUniform>({c.of({d(2)})}, {{N(), d(3)}}); }},
       {"reshape", [](Cases& c) {
          c.with<Reshape>({c.of({N(), d(3), d(5)})}, {{N() * 3, d(5)}});
          c.with<Reshape>({c.of({N(), d(4)})}, {{d(2), d(-1)}});

@@ -96,6 +96,7 @@ void run_opsets(std::initializer_list<int> opsets, const char* target, DTypeSet 
   OracleBatch batch;
   Tally tally;
   for (const OpDef* op : all_ops()) {
+    INFO(op->name());
     size_t samples = 0;
     for (int t = 0; t < kDTypeCount; ++t) {
       for (const OpCase& c : op_cases(*op, static_cast<DType>(t))) {
@@ -104,7 +105,6 @@ void run_opsets(std::initializer_list<int> opsets, const char* target, DTypeSet 
         for (int opset : opsets) add_case(c, opset, target, batch, tally);
       }
     }
-    INFO(op->name());
     CHECK(samples > 0);
   }
   OracleBatch::Answer answer = batch.run();

@@ -356,13 +356,17 @@ TEST_CASE("the manager reports, skips, stops and shows what changed") {
   CHECK_THAT(to_text(reports), Catch::Contains("dce         3 -> 3 nodes"));
 
   Graph stopped = parse(text);
-  CHECK(optimize(stopped, {.stop_after = 1}).size() == 1);
+  options.stop_after = 1;
+  CHECK(optimize(stopped, options).size() == 1);
   CHECK(stopped.size() == 3);
 
   Graph skipped = parse(text);
-  optimize(skipped, {.skip = {"simplify"}});
+  PassOptions without;
+  without.skip = {"simplify"};
+  optimize(skipped, without);
   CHECK(skipped.size() == 3);
-  CHECK_THROWS_AS(optimize(skipped, {.skip = {"no such pass"}}), UserError);
+  without.skip = {"no such pass"};
+  CHECK_THROWS_AS(optimize(skipped, without), UserError);
 }
 
 TEST_CASE("bounded passes run at level fast only, and a pass that breaks the graph is named") {
@@ -373,7 +377,10 @@ TEST_CASE("bounded passes run at level fast only, and a pass that breaks the gra
   const Pass rows[] = {{"breaker", breaks, PassClass::Bounded, "for this test"}};
   std::string text = wrap("  %0 = input \"x\" : f32[]\n  %1 = neg(%0) : f32[]\n  result \"y\" = %1\n");
   Graph g = parse(text);
-  CHECK(run_passes(g, rows, {.verify_each = true}).empty());
-  CHECK_THROWS_WITH(run_passes(g, rows, {.level = Level::Fast, .verify_each = true}),
+  PassOptions options;
+  options.verify_each = true;
+  CHECK(run_passes(g, rows, options).empty());
+  options.level = Level::Fast;
+  CHECK_THROWS_WITH(run_passes(g, rows, options),
                     Catch::Contains("after pass 'breaker'"));
 }

@@ -2,6 +2,7 @@
 
 #include "ir/loop/lower.h"
 #include "runtime/interp/interp.h"
+#include "runtime/isa.h"
 #include "runtime/threads.h"
 #include "tests/support/kernel_cases.h"
 

@@ -20,7 +20,8 @@ constexpr DType kTypes[] = {DType::Bool, DType::U8,  DType::I8,  DType::U16, DTy
 std::vector<runtime::Isa> isas() {
   std::vector<runtime::Isa> out;
   for (int i = 0; i < runtime::kIsaCount; ++i) {
-    if (runtime::isa_supported(static_cast<runtime::Isa>(i))) out.push_back(static_cast<runtime::Isa>(i));
+    if (runtime::isa_supported(static_cast<runtime::Isa>(i)))
+      out.push_back(static_cast<runtime::Isa>(i));
   }
   return out;
 }
@@ -37,14 +38,18 @@ struct Random {
 uint64_t value(DType t, Random& random) {
   uint64_t w = random.next();
   switch (random.next() % 4) {
-    case 0: return ir::eval_cast(DType::I32, t, static_cast<uint32_t>(static_cast<int32_t>(w % 9) - 4));
+    case 0:
+      return ir::eval_cast(DType::I32, t, static_cast<uint32_t>(static_cast<int32_t>(w % 9) - 4));
     case 1:
       if (is_float(t)) {
-        const double edges[] = {0.0, -0.0, 1e-310, -1e-41, 0.5, -1.5, 3e38, 1e308, HUGE_VAL, -HUGE_VAL, NAN};
+        const double edges[] = {0.0,  -0.0,  1e-310,   -1e-41,    0.5, -1.5,
+                                3e38, 1e308, HUGE_VAL, -HUGE_VAL, NAN};
         return ir::eval_cast(DType::F64, t, ir::to_bits(edges[w % 11]));
       }
-      return ir::canonical_value(t, (w & 1 ? UINT64_MAX >> 1 : uint64_t{1} << 63) >> (64 - bits(t)));
-    default: return ir::canonical_value(t, w);
+      return ir::canonical_value(t,
+                                 (w & 1 ? UINT64_MAX >> 1 : uint64_t{1} << 63) >> (64 - bits(t)));
+    default:
+      return ir::canonical_value(t, w);
   }
 }
 
@@ -200,7 +205,7 @@ T canonical(const std::vector<T>& x, T identity, F&& op) {
 
 template <class T>
 T scalar_op(runtime::LaneOp op, T a, T b) {
-  Prim p = op == runtime::LaneOp::Sum   ? Prim::Add
+  Prim p = op == runtime::LaneOp::Sum    ? Prim::Add
            : op == runtime::LaneOp::Prod ? Prim::Mul
            : op == runtime::LaneOp::Max  ? Prim::Max
                                          : Prim::Min;
@@ -212,7 +217,8 @@ template <class T>
 void check_lanes(runtime::Isa isa) {
   Random random;
   DType t = dtype_of<T>;
-  for (runtime::LaneOp op : {runtime::LaneOp::Sum, runtime::LaneOp::Prod, runtime::LaneOp::Max, runtime::LaneOp::Min}) {
+  for (runtime::LaneOp op :
+       {runtime::LaneOp::Sum, runtime::LaneOp::Prod, runtime::LaneOp::Max, runtime::LaneOp::Min}) {
     const runtime::LaneLoops* loops = runtime::lane_loops(op, t, isa);
     REQUIRE(loops != nullptr);
     for (size_t n : {0, 1, 2, 5, 31, 32, 33, 63, 64, 65, 100, 128, 200, 1000, 4096}) {
@@ -231,7 +237,8 @@ void check_lanes(runtime::Isa isa) {
       loops->fold(acc, static_cast<int64_t>(n < 64 ? n : 64));
       T want = canonical(x, identity, [&](T a, T b) { return scalar_op(op, a, b); });
       CAPTURE(static_cast<int>(op), name(t), n, static_cast<int>(isa));
-      REQUIRE(ir::canonical_value(t, ir::to_bits(acc[0])) == ir::canonical_value(t, ir::to_bits(want)));
+      REQUIRE(ir::canonical_value(t, ir::to_bits(acc[0])) ==
+              ir::canonical_value(t, ir::to_bits(want)));
     }
   }
 }
@@ -241,13 +248,15 @@ void check_args(runtime::Isa isa) {
   Random random;
   DType t = dtype_of<T>;
   for (bool largest : {true, false}) {
-    const runtime::ArgLoops* loops = runtime::arg_loops(largest ? runtime::LaneOp::Max : runtime::LaneOp::Min, t, isa);
+    const runtime::ArgLoops* loops =
+        runtime::arg_loops(largest ? runtime::LaneOp::Max : runtime::LaneOp::Min, t, isa);
     for (size_t n : {1, 2, 7, 63, 64, 65, 200, 1000}) {
       std::vector<T> x(n);
       for (T& v : x) v = static_cast<T>(static_cast<int>(random.next() % 6));
       if (std::is_floating_point_v<T> && n % 3 == 1) x[n / 2] = x[n - 1] = static_cast<T>(NAN);
       if (n == 63) {
-        for (T& v : x) v = largest ? std::numeric_limits<T>::lowest() : std::numeric_limits<T>::max();
+        for (T& v : x)
+          v = largest ? std::numeric_limits<T>::lowest() : std::numeric_limits<T>::max();
       }
       size_t want = 0;
       for (size_t i = 1; i < n; ++i) {
@@ -259,7 +268,8 @@ void check_args(runtime::Isa isa) {
       loops->init(values, indices);
       size_t head = n > 128 ? 128 : 0;
       loops->step(values, indices, x.data(), static_cast<int64_t>(head), 10);
-      loops->step(values, indices, x.data() + head, static_cast<int64_t>(n - head), static_cast<int64_t>(10 + head));
+      loops->step(values, indices, x.data() + head, static_cast<int64_t>(n - head),
+                  static_cast<int64_t>(10 + head));
       loops->fold(values, indices, static_cast<int64_t>(n < 64 ? n : 64));
       CAPTURE(name(t), n, largest, static_cast<int>(isa));
       REQUIRE(indices[0] == static_cast<int64_t>(want + 10));
@@ -321,7 +331,8 @@ TEST_CASE("strided copies gather and scatter every item size", "[loops]") {
         uint8_t* end = back.data() + (stride < 0 ? 250 * size : 0);
         loops->gather(row.data(), start, 100, stride);
         for (int64_t i = 0; i < 100; ++i) {
-          REQUIRE(std::memcmp(row.data() + static_cast<size_t>(i) * size, start + i * stride * static_cast<int64_t>(size), size) == 0);
+          REQUIRE(std::memcmp(row.data() + static_cast<size_t>(i) * size,
+                              start + i * stride * static_cast<int64_t>(size), size) == 0);
         }
         if (stride == 0) continue;
         loops->scatter(end, row.data(), 100, stride);

@@ -99,7 +99,7 @@ void row_recipes(std::vector<Recipe>& out) {
     Var x = b.input({n, d}), w = b.input({d}), bias = b.input({d});
     Var mu = mean(x, {1});
     Var centered = x - mu;
-    Var rstd = op<Rsqrt>(mean(centered * centered, {1}) + 1e-5);
+    Var rstd = 1.0 / op<Sqrt>(mean(centered * centered, {1}) + 1e-5);
     b.result(centered * rstd * w + bias);
     b.result(mu);
     b.result(op<Reshape>({{n}}, rstd));

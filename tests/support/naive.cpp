@@ -305,8 +305,23 @@ class KernelRunner {
     std::span<const int64_t> strides(b_.strides);
     return b_.offsets[access] + dot(strides.subspan(access * index.size(), index.size()), index);
   }
+  /// What `root` needs at a point, operands first; what is below a reduction has its own points.
+  const std::vector<uint32_t>& order(uint32_t root) {
+    auto [it, fresh] = orders_.try_emplace(root);
+    if (!fresh) return it->second;
+    std::vector<bool> need(root + 1);
+    need[root] = true;
+    for (uint32_t id = root + 1; id-- > 0;) {
+      const ExprNode& n = k_.exprs.node(id);
+      if (!need[id]) continue;
+      it->second.push_back(id);
+      for (int i = 0; n.op != Prim::Reduce && i < arity(n.op); ++i) need[n.in[i]] = true;
+    }
+    std::reverse(it->second.begin(), it->second.end());
+    return it->second;
+  }
   uint64_t eval(uint32_t root, const std::vector<int64_t>& index) {
-    for (uint32_t id = 0; id <= root; ++id) {
+    for (uint32_t id : order(root)) {
       const ExprNode& n = k_.exprs.node(id);
       uint64_t in[4] = {};
       for (int i = 0; i < arity(n.op); ++i) in[i] = values_[n.in[i]];
@@ -334,6 +349,7 @@ class KernelRunner {
   const loop::BoundKernel& b_;
   void* const* buffers_;
   std::vector<uint64_t> values_, reduced_;
+  std::map<uint32_t, std::vector<uint32_t>> orders_;
 };
 
 }  // namespace

@@ -84,7 +84,7 @@ def main():
                  if f not in named and not f.startswith(SKIPPED)]
     stems = {}
     for f in every:
-        if f.startswith("tests/") and not f.startswith(SKIPPED):
+        if f.startswith("tests/") and f.endswith("_test.cpp") and not f.startswith(SKIPPED):
             stem = os.path.splitext(os.path.basename(f))[0]
             if stem in stems:
                 problems.append(f"{f}: same file name as {stems[stem]}; tests are run by file name")

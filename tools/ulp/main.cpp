@@ -16,12 +16,18 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     std::string_view arg = argv[i];
     bool more = i + 1 < argc;
-    if (arg == "--stride" && more) stride = std::strtoull(argv[++i], nullptr, 10);
-    else if (arg == "--count" && more) count = std::strtoull(argv[++i], nullptr, 10);
-    else if (arg == "--seed" && more) seed = std::strtoull(argv[++i], nullptr, 10);
-    else if (arg == "--f32") f64 = false;
-    else if (arg == "--f64") f32 = false;
-    else if (auto op = ir::prim_from_name(arg); op && ir::is_func(*op)) ops.push_back(*op);
+    if (arg == "--stride" && more)
+      stride = std::strtoull(argv[++i], nullptr, 10);
+    else if (arg == "--count" && more)
+      count = std::strtoull(argv[++i], nullptr, 10);
+    else if (arg == "--seed" && more)
+      seed = std::strtoull(argv[++i], nullptr, 10);
+    else if (arg == "--f32")
+      f64 = false;
+    else if (arg == "--f64")
+      f32 = false;
+    else if (auto op = ir::prim_from_name(arg); op && ir::is_func(*op))
+      ops.push_back(*op);
     else {
       std::fprintf(stderr, "etch-ulp: unknown option or function '%s'\n", argv[i]);
       return 2;
@@ -40,7 +46,9 @@ int main(int argc, char** argv) {
       std::fflush(stdout);
     }
     if (f64) {
-      std::printf("%s\n", tools::to_row(op, DType::F64, tools::sample(op, DType::F64, count, seed, isa)).c_str());
+      std::printf(
+          "%s\n",
+          tools::to_row(op, DType::F64, tools::sample(op, DType::F64, count, seed, isa)).c_str());
       std::fflush(stdout);
     }
   }

@@ -1,7 +1,5 @@
 #include "tools/ulp/ulp.h"
 
-#include <quadmath.h>
-
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -14,30 +12,28 @@ namespace etch::tools {
 namespace {
 
 using ir::Prim;
-using Quad = __float128;
+using Long = long double;
 
 struct Reference {
   Prim op;
   double (*in_double)(double);
-  Quad (*in_quad)(Quad);
+  Long (*in_long)(Long);
   double lo, hi;  // where the function does its work
 };
 
-Quad exp2_quad(Quad x) { return powq(2, x); }
-
 // clang-format off
 const Reference kReferences[] = {
-    {Prim::Exp, std::exp, expq, -750, 715},       {Prim::Exp2, std::exp2, exp2_quad, -1080, 1030},
-    {Prim::Expm1, std::expm1, expm1q, -40, 20},   {Prim::Log, std::log, logq, 0.4, 3},
-    {Prim::Log2, std::log2, log2q, 0.4, 3},       {Prim::Log10, std::log10, log10q, 0.4, 3},
-    {Prim::Log1p, std::log1p, log1pq, -1, 3},     {Prim::Sin, std::sin, sinq, -100, 100},
-    {Prim::Cos, std::cos, cosq, -100, 100},       {Prim::Tan, std::tan, tanq, -100, 100},
-    {Prim::Asin, std::asin, asinq, -1, 1},        {Prim::Acos, std::acos, acosq, -1, 1},
-    {Prim::Atan, std::atan, atanq, -20, 20},      {Prim::Sinh, std::sinh, sinhq, -5, 5},
-    {Prim::Cosh, std::cosh, coshq, -5, 5},        {Prim::Tanh, std::tanh, tanhq, -20, 20},
-    {Prim::Asinh, std::asinh, asinhq, -5, 5},     {Prim::Acosh, std::acosh, acoshq, 1, 5},
-    {Prim::Atanh, std::atanh, atanhq, -1, 1},     {Prim::Erf, std::erf, erfq, -6, 6},
-    {Prim::Erfc, std::erfc, erfcq, -6, 28},
+    {Prim::Exp, std::exp, expl, -750, 715},       {Prim::Exp2, std::exp2, exp2l, -1080, 1030},
+    {Prim::Expm1, std::expm1, expm1l, -40, 20},   {Prim::Log, std::log, logl, 0.4, 3},
+    {Prim::Log2, std::log2, log2l, 0.4, 3},       {Prim::Log10, std::log10, log10l, 0.4, 3},
+    {Prim::Log1p, std::log1p, log1pl, -1, 3},     {Prim::Sin, std::sin, sinl, -100, 100},
+    {Prim::Cos, std::cos, cosl, -100, 100},       {Prim::Tan, std::tan, tanl, -100, 100},
+    {Prim::Asin, std::asin, asinl, -1, 1},        {Prim::Acos, std::acos, acosl, -1, 1},
+    {Prim::Atan, std::atan, atanl, -20, 20},      {Prim::Sinh, std::sinh, sinhl, -5, 5},
+    {Prim::Cosh, std::cosh, coshl, -5, 5},        {Prim::Tanh, std::tanh, tanhl, -20, 20},
+    {Prim::Asinh, std::asinh, asinhl, -5, 5},     {Prim::Acosh, std::acosh, acoshl, 1, 5},
+    {Prim::Atanh, std::atanh, atanhl, -1, 1},     {Prim::Erf, std::erf, erfl, -6, 6},
+    {Prim::Erfc, std::erfc, erfcl, -6, 28},
 };
 // clang-format on
 
@@ -56,7 +52,8 @@ double ulp_error(T got, Wide want) {
   if (want_nan || got_nan) return want_nan == got_nan ? 0 : INFINITY;
   Wide size = want < 0 ? -want : want;
   // One spacing above the largest number stands for infinity, on both sides.
-  const Wide top = static_cast<Wide>(L::max()) + static_cast<Wide>(std::ldexp(T{1}, L::max_exponent - L::digits));
+  const Wide top = static_cast<Wide>(L::max()) +
+                   static_cast<Wide>(std::ldexp(T{1}, L::max_exponent - L::digits));
   auto bounded = [&](Wide v) { return v > top ? top : v < -top ? -top : v; };
   int exponent = L::min_exponent - L::digits;
   if (size > static_cast<Wide>(L::max())) {
@@ -71,8 +68,10 @@ double ulp_error(T got, Wide want) {
     }
   }
   Wide scale;
-  if constexpr (sizeof(Wide) == 8) scale = __builtin_bit_cast(double, static_cast<uint64_t>(exponent + 1023) << 52);
-  else scale = static_cast<Wide>(std::ldexp(1.0L, exponent));
+  if constexpr (sizeof(Wide) == 8)
+    scale = __builtin_bit_cast(double, static_cast<uint64_t>(exponent + 1023) << 52);
+  else
+    scale = static_cast<Wide>(std::ldexp(1.0L, exponent));
   Wide diff = bounded(static_cast<Wide>(got)) - bounded(want);
   return static_cast<double>((diff < 0 ? -diff : diff) / scale);
 }
@@ -115,20 +114,17 @@ std::vector<double> unary_points(const Reference& f, uint64_t count, Random& ran
     double sign = random.next() & 1 ? 1 : -1;
     if (trig) {
       // Next to multiples of pi/2, of all sizes.
-      double k = std::floor(std::ldexp(random.uniform() + 0.5, static_cast<int>(random.next() % 50)));
-      out.push_back(static_cast<double>(static_cast<Quad>(k) * (2 * atanq(1))));
-    } else if (f.op == Prim::Log1p || f.op == Prim::Atanh || f.op == Prim::Asin || f.op == Prim::Acos) {
+      double k =
+          std::floor(std::ldexp(random.uniform() + 0.5, static_cast<int>(random.next() % 50)));
+      out.push_back(static_cast<double>(static_cast<Long>(k) * (2 * atanl(1))));
+    } else if (f.op == Prim::Log1p || f.op == Prim::Atanh || f.op == Prim::Asin ||
+               f.op == Prim::Acos) {
       out.push_back(random.next() & 1 ? sign * small : sign * (1 - small));
     } else {
       out.push_back(random.next() & 1 ? sign * small : 1 + sign * small);
     }
   }
   return out;
-}
-
-Quad pow_quad(Quad a, Quad b) {
-  // libquadmath's powq loses the last bits far out; exp(y log x) in 113 bits is enough here.
-  return powq(a, b);
 }
 
 template <class T>
@@ -138,7 +134,8 @@ void binary_points(Prim op, uint64_t count, Random& random, std::vector<T>& a, s
     b.push_back(random.pattern<T>());
     if (op == Prim::Pow) {
       // Results across the whole range: y = target / log2 x.
-      T x = static_cast<T>(std::ldexp(0.5 + random.uniform(), static_cast<int>(random.next() % 40) - 20));
+      T x = static_cast<T>(
+          std::ldexp(0.5 + random.uniform(), static_cast<int>(random.next() % 40) - 20));
       double target = (random.uniform() - 0.5) * (sizeof(T) == 4 ? 300 : 2200);
       a.push_back(x);
       b.push_back(static_cast<T>(target / std::log2(static_cast<double>(x))));
@@ -147,8 +144,10 @@ void binary_points(Prim op, uint64_t count, Random& random, std::vector<T>& a, s
     } else {
       a.push_back(static_cast<T>(random.uniform() - 0.5));
       b.push_back(static_cast<T>(random.uniform() - 0.5));
-      a.push_back(static_cast<T>(std::ldexp(random.uniform() - 0.5, static_cast<int>(random.next() % 40))));
-      b.push_back(static_cast<T>(std::ldexp(random.uniform() - 0.5, static_cast<int>(random.next() % 40))));
+      a.push_back(
+          static_cast<T>(std::ldexp(random.uniform() - 0.5, static_cast<int>(random.next() % 40))));
+      b.push_back(
+          static_cast<T>(std::ldexp(random.uniform() - 0.5, static_cast<int>(random.next() % 40))));
     }
   }
 }
@@ -163,14 +162,8 @@ UlpResult sample_binary(Prim op, uint64_t count, uint64_t seed, runtime::Isa isa
   runtime::find_loop(op, dtype_of<T>, dtype_of<T>, 0, isa)(args);
   UlpResult r;
   for (size_t i = 0; i < a.size(); ++i) {
-    double error;
-    if constexpr (sizeof(T) == 4) {
-      long double x = a[i], y = b[i];
-      error = ulp_error(got[i], op == Prim::Pow ? std::pow(x, y) : std::atan2(x, y));
-    } else {
-      Quad x = a[i], y = b[i];
-      error = ulp_error(got[i], op == Prim::Pow ? pow_quad(x, y) : atan2q(x, y));
-    }
+    long double x = a[i], y = b[i];
+    double error = ulp_error(got[i], op == Prim::Pow ? std::pow(x, y) : std::atan2(x, y));
     note(r, error, a[i], b[i]);
   }
   return r;
@@ -185,7 +178,7 @@ UlpResult sample_unary(const Reference& f, uint64_t count, uint64_t seed, runtim
   runtime::LoopArgs args{static_cast<int64_t>(x.size()), got.data(), {x.data(), nullptr, nullptr}};
   runtime::find_loop(f.op, dtype_of<T>, dtype_of<T>, 0, isa)(args);
   UlpResult r;
-  for (size_t i = 0; i < x.size(); ++i) note(r, ulp_error(got[i], f.in_quad(x[i])), x[i], 0);
+  for (size_t i = 0; i < x.size(); ++i) note(r, ulp_error(got[i], f.in_long(x[i])), x[i], 0);
   return r;
 }
 
@@ -243,9 +236,9 @@ UlpResult sample(Prim op, DType t, uint64_t count, uint64_t seed, runtime::Isa i
 std::string to_row(Prim op, DType t, const UlpResult& r) {
   char text[160];
   bool two = op == Prim::Pow || op == Prim::Atan2;
-  int n = std::snprintf(text, sizeof text, "| %s | %s | %llu | %.3f | %a", std::string(name(op)).c_str(),
-                        std::string(name(t)).c_str(), static_cast<unsigned long long>(r.points), r.max_ulp,
-                        r.at[0]);
+  int n = std::snprintf(text, sizeof text, "| %s | %s | %llu | %.3f | %a",
+                        std::string(name(op)).c_str(), std::string(name(t)).c_str(),
+                        static_cast<unsigned long long>(r.points), r.max_ulp, r.at[0]);
   std::string out(text, static_cast<size_t>(n));
   if (two) {
     n = std::snprintf(text, sizeof text, ", %a", r.at[1]);
@@ -253,8 +246,8 @@ std::string to_row(Prim op, DType t, const UlpResult& r) {
   }
   out += " |";
   if (r.wrong != 0) {
-    n = std::snprintf(text, sizeof text, " WRONG %llu, first at %a, %a", static_cast<unsigned long long>(r.wrong),
-                      r.wrong_at[0], r.wrong_at[1]);
+    n = std::snprintf(text, sizeof text, " WRONG %llu, first at %a, %a",
+                      static_cast<unsigned long long>(r.wrong), r.wrong_at[0], r.wrong_at[1]);
     out.append(text, static_cast<size_t>(n));
   }
   return out;

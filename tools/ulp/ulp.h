@@ -11,7 +11,8 @@
 
 namespace etch::tools {
 
-/// Worst case over the points visited. A NaN where none belongs, or none where one does, is `wrong`.
+/// Worst case over the points visited. A NaN where none belongs, or none where one does, is
+/// `wrong`.
 struct UlpResult {
   uint64_t points = 0;
   double max_ulp = 0;
@@ -30,7 +31,7 @@ const std::vector<ir::Prim>& ulp_functions();
 UlpResult sweep_f32(ir::Prim op, uint64_t first, uint64_t stride, runtime::Isa isa);
 
 /// `count` points each of: random bit patterns, the function's interesting range, and its edges.
-/// f64 against 113-bit references, f32 pairs against 64-bit ones.
+/// Against the C library's long double functions, whose 64 bits leave 2^-11 of an f64 ulp.
 UlpResult sample(ir::Prim op, DType t, uint64_t count, uint64_t seed, runtime::Isa isa);
 
 /// "| exp | f32 | 4294967296 | 0.98 | 0x1.8p+3 |"

@@ -1,13 +1,14 @@
-#include "tests/codegen/kernel_cases.h"
+#include "tests/codegen/hand_kernel.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstring>
 
+#include "codegen/compiler.h"
 #include "ir/scalar/eval.h"
 #include "ir/support/error.h"
-#include "tests/codegen/naive_kernel.h"
+#include "tests/support/naive.h"
 
 namespace etch::test {
 
@@ -76,13 +77,13 @@ void fill_values(DType t, std::byte* data, size_t count, uint64_t seed) {
   }
 }
 
-KernelCase::KernelCase(std::vector<int64_t> outer, std::vector<int64_t> inner) {
+HandKernel::HandKernel(std::vector<int64_t> outer, std::vector<int64_t> inner) {
   k.name = "case";
   for (int64_t n : outer) k.outer.push_back(Dim(n));
   for (int64_t n : inner) k.inner.push_back(Dim(n));
 }
 
-std::vector<int64_t> KernelCase::dense(bool with_inner) const {
+std::vector<int64_t> HandKernel::dense(bool with_inner) const {
   std::vector<int64_t> out(static_cast<size_t>(k.axes()));
   int64_t stride = 1;
   for (size_t i = out.size(); i-- > 0;) {
@@ -94,7 +95,7 @@ std::vector<int64_t> KernelCase::dense(bool with_inner) const {
   return out;
 }
 
-int64_t KernelCase::count_of(const std::vector<int64_t>& strides, int64_t offset) const {
+int64_t HandKernel::count_of(const std::vector<int64_t>& strides, int64_t offset) const {
   int64_t last = offset;
   for (size_t i = 0; i < strides.size(); ++i) {
     int64_t n = (i < k.outer.size() ? k.outer[i] : k.inner[i - k.outer.size()]).value();
@@ -111,9 +112,9 @@ static Access make_access(const std::vector<int64_t>& strides, int64_t offset) {
   return a;
 }
 
-Expr KernelCase::load(DType t) { return load(t, dense(true)); }
+Expr HandKernel::load(DType t) { return load(t, dense(true)); }
 
-Expr KernelCase::load(DType t, std::vector<int64_t> strides, int64_t offset) {
+Expr HandKernel::load(DType t, std::vector<int64_t> strides, int64_t offset) {
   invariant(k.stores.empty(), "loads come first");
   Access a = make_access(strides, offset);
   a.buffer = static_cast<int>(k.inputs.size());
@@ -123,9 +124,9 @@ Expr KernelCase::load(DType t, std::vector<int64_t> strides, int64_t offset) {
   return k.exprs.load(t, k.loads.size() - 1);
 }
 
-void KernelCase::store(Expr v, bool inner_store) { store(v, inner_store, dense(inner_store)); }
+void HandKernel::store(Expr v, bool inner_store) { store(v, inner_store, dense(inner_store)); }
 
-void KernelCase::store(Expr v, bool inner_store, std::vector<int64_t> strides) {
+void HandKernel::store(Expr v, bool inner_store, std::vector<int64_t> strides) {
   Store s{make_access(strides, 0), v.id, inner_store};
   s.access.buffer = k.buffers();
   k.outputs.push_back({v.dtype()});
@@ -133,20 +134,20 @@ void KernelCase::store(Expr v, bool inner_store, std::vector<int64_t> strides) {
   counts.push_back(count_of(strides, 0));
 }
 
-Expr KernelCase::reduce(ReduceKind kind, Expr operand) {
+Expr HandKernel::reduce(ReduceKind kind, Expr operand) {
   k.reductions.push_back({kind});
   bool arg = kind == ReduceKind::ArgMax || kind == ReduceKind::ArgMin;
   return k.exprs.reduce(arg ? DType::I64 : operand.dtype(), operand, k.reductions.size() - 1);
 }
 
-std::string check_case(const KernelCase& c, runtime::Isa isa, int tier, uint64_t seed) {
-  codegen::PlanResult plan = codegen::make_plan(c.k);
-  if (!plan.plan) return plan.reason;
-  codegen::CompiledObject object;
-  codegen::Backend& backend = codegen::cpu_backend();
-  std::string reason = backend.compile({&*plan.plan, 1}, codegen::target_for(isa), {tier}, object);
-  if (!reason.empty()) return reason;
-  auto code = backend.load(object);
+std::string check_one(const HandKernel& c, runtime::Isa isa, int tier, uint64_t seed) {
+  // One compiler for all cases: those that differ in sizes only share code, as in a program.
+  static codegen::KernelCompiler* const compiler =
+      new codegen::KernelCompiler(codegen::cpu_backend(), "");
+  codegen::CompileSettings settings{.target = codegen::target_for(isa)};
+  settings.options.tier = tier;
+  auto code = compiler->get(c.k, settings);
+  if (code->failed()) return code->reason();
 
   BoundKernel bound;
   bind(c.k, {}, bound);
@@ -163,19 +164,17 @@ std::string check_case(const KernelCase& c, runtime::Isa isa, int tier, uint64_t
     got_at.push_back(got[b].data());
     want_at.push_back(want[b].data());
   }
-  int64_t scratch_bytes = object.entries[0].scratch_bytes(bound.inner_points);
+  int64_t scratch_bytes = code->scratch_bytes(bound.inner_points);
   GuardedBytes scratch(static_cast<size_t>((scratch_bytes + 63) / 64 * 64));
   KernelArgs args{got_at.data(), bound.sizes.data(), bound.strides.data(), bound.offsets.data(),
                   bound.params.data(), 0, 0, scratch.data()};
   int64_t cut = bound.outer_points / 3;
   args.end = cut;
-  code->entry(0)(&args);
+  code->fn()(&args);
   args.begin = cut;
   args.end = bound.outer_points;
-  code->entry(0)(&args);
-  args.begin = 0;
-  args.buffers = want_at.data();
-  run_naive(c.k, args);
+  code->fn()(&args);
+  run_kernel_naive(c.k, bound, want_at.data());
   for (size_t b = c.k.inputs.size(); b < c.counts.size(); ++b) {
     size_t w = itemsize(type(b));
     for (int64_t i = 0; i < c.counts[b]; ++i) {
@@ -190,11 +189,11 @@ std::string check_case(const KernelCase& c, runtime::Isa isa, int tier, uint64_t
   return "";
 }
 
-std::string check_everywhere(const KernelCase& c, uint64_t seed) {
+std::string check_everywhere(const HandKernel& c, uint64_t seed) {
   for (runtime::Isa isa : {runtime::Isa::Avx2, runtime::Isa::Avx512}) {
     if (!runtime::isa_supported(isa)) continue;
     for (int tier : {0, 1}) {
-      std::string problem = check_case(c, isa, tier, seed);
+      std::string problem = check_one(c, isa, tier, seed);
       if (!problem.empty()) return problem;
     }
   }

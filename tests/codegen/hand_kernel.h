@@ -32,11 +32,11 @@ void fill_values(DType t, std::byte* data, size_t count, uint64_t seed);
 
 /// A kernel under construction. Shapes are numbers; operands are row-major over all axes unless
 /// strides are given.
-struct KernelCase {
+struct HandKernel {
   ir::loop::Kernel k;
   std::vector<int64_t> counts;  // elements per buffer
 
-  KernelCase(std::vector<int64_t> outer, std::vector<int64_t> inner);
+  HandKernel(std::vector<int64_t> outer, std::vector<int64_t> inner);
   ir::Expr load(DType t);                                       // dense over outer and inner
   ir::Expr load(DType t, std::vector<int64_t> strides, int64_t offset = 0);
   void store(ir::Expr v, bool inner_store);                     // dense
@@ -48,8 +48,8 @@ struct KernelCase {
 
 /// Compiles and runs over the outer points, in two uneven parts, and compares every output bit with
 /// the naive evaluation (all NaNs equal). Returns "" or what differs.
-std::string check_case(const KernelCase& c, runtime::Isa isa, int tier, uint64_t seed = 1);
+std::string check_one(const HandKernel& c, runtime::Isa isa, int tier, uint64_t seed = 1);
 /// All tiers and both instruction sets where the machine has them.
-std::string check_everywhere(const KernelCase& c, uint64_t seed = 1);
+std::string check_everywhere(const HandKernel& c, uint64_t seed = 1);
 
 }  // namespace etch::test
