@@ -120,7 +120,7 @@ std::optional<IndexMap> assign_axes(std::span<const Dim> dims, std::span<const i
       } else if (divides(size, left)) {
         left = left / size;
       } else {
-        if (divides(left, size)) split = {axis, size / left};
+        if (!size.is(0) && divides(left, size)) split = {axis, size / left};
         return std::nullopt;
       }
       out[d].terms.push_back({axis, Dim(1)});

@@ -117,7 +117,7 @@ void row_recipes(std::vector<Recipe>& out) {
     Var g = op<Reshape>({{n, Dim(2), Dim(3) * d}}, x);
     Var y = g - mean(g, {2});
     b.result(op<Reshape>({{n, Dim(6), d}}, y) * b.input({Dim(6), Dim(1)}));
-  }});
+  }, false});
   out.push_back({"every reduction of rows", [](Builder& b, Dim n, Dim d) {
     Var x = b.input({n, d});
     b.result(op<Sum>({{1}, false}, x));
