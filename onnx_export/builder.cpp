@@ -160,8 +160,8 @@ DType Builder::plan_variable(std::string_view op, char letter, DType t, DTypeSet
   if (contains(spec & ort, t)) return t;
   CastSafety safety = cast_safety(op);
   if (safety != CastSafety::None) {
-    for (DTypeSet set : {spec & ort, spec}) {
-      if (contains(set, t)) return t;  // the specification has it: better than nothing
+    // What ONNX Runtime computes comes first, then the type itself, then what ONNX knows at all.
+    for (DTypeSet set : {spec & ort, contains(spec, t) ? DTypeSet{0} : spec}) {
       for (DType w : wider(t, safety)) {
         if (contains(set, w)) return w;
       }

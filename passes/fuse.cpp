@@ -141,9 +141,22 @@ class Fuser {
     return sum <= kCheapCost;
   }
 
+  /// The latest position up to `at` that no group straddles: nothing before it can lead to anything after.
+  size_t horizon(size_t at) const {
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (const std::vector<NodeId>& m : groups_) {
+        if (m.empty() || position_[m.front()] >= at || position_[m.back()] < at) continue;
+        at = position_[m.front()];
+        moved = true;
+      }
+    }
+    return at;
+  }
+
   /// Whether a value leaves `producer` and comes back to `own` through something outside both.
   bool makes_cycle(int producer, int own) {
-    size_t first = position_[groups_[static_cast<size_t>(producer)].front()];
+    const size_t first = horizon(position_[groups_[static_cast<size_t>(producer)].front()]);
     std::vector<NodeId> stack;
     std::unordered_set<NodeId> seen;
     std::unordered_set<int> seen_groups{producer, own};
@@ -166,11 +179,7 @@ class Fuser {
         push_operands(id, false);
       } else if (seen_groups.insert(group).second) {
         for (NodeId member : groups_[static_cast<size_t>(group)]) {
-          for (Value v : g_.node(member).inputs) {
-            // A group may read far ahead of the node it was reached by.
-            NodeId p = v.node;
-            if (position_[p] >= first && seen.insert(p).second) stack.push_back(p);
-          }
+          push_operands(member, false);
         }
       }
     }

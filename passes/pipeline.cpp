@@ -4,6 +4,7 @@
 #include "passes/dce.h"
 #include "passes/decompose.h"
 #include "passes/fold.h"
+#include "passes/fuse.h"
 #include "passes/simplify.h"
 
 namespace etch::passes {
@@ -17,6 +18,7 @@ constexpr Pass kPipeline[] = {
     {"simplify", simplify, PassClass::Exact, "bodies and folded numbers make new algebra"},
     {"cse", cse, PassClass::Exact, "bodies and gradients compute the same things twice"},
     {"dce", dce, PassClass::Exact, "rewrites leave the old nodes behind"},
+    {"fuse", fuse, PassClass::Exact, "last: kernels are the finished graph's operators, grouped"},
 };
 
 }  // namespace

@@ -39,6 +39,7 @@ struct ConvPlan {
   int64_t block = 0;    // positions (or images, with channel lanes) per item
   int64_t blocks = 0;   // of positions per image, or of images
   int64_t panel_groups = 1;
+  int64_t narrow_elems = 0;                 // weights as row tiles, shared
   int64_t patch_elems = 0, tile_elems = 0;  // private to a slot
 
   ConvPlan(const Kernels<T>& k, const TapConv& conv)
@@ -64,7 +65,8 @@ struct ConvPlan {
       if (slots > 1 && blocks < all) blocks = std::min(all, round_up(blocks, slots));
       block = ceil_div(all, blocks) * kern.nr;
       blocks = ceil_div(c.positions(), block);
-      patch_elems = buffer_elems<T>((block + kern.nr + 2 * kern.mr) * depth + 64);
+      patch_elems = buffer_elems<T>(block * depth);
+      narrow_elems = buffer_elems<T>(c.groups * panels() * c.depth() * narrow_rows() + 64);
       if (!c.dense_out()) tile_elems = buffer_elems<T>(block * c.outs);
     }
   }
@@ -74,11 +76,14 @@ struct ConvPlan {
   int64_t weight_elems() const { return panels() * kern.nr * c.depth(); }
   int64_t slot_elems() const { return patch_elems + tile_elems; }
 
-  int64_t scratch_elems() const { return source.elems() + slots * slot_elems(); }
+  int64_t scratch_elems() const { return source.elems() + narrow_elems + slots * slot_elems(); }
+  int64_t narrow_rows() const { return round_up(kern.nr, kern.mr); }
 
   void run(const T* src, const T* packed, T* out, T* scratch) {
     source.sort(kern, src, scratch, slots);
-    scratch += source.elems();
+    T* narrow = scratch + source.elems();
+    scratch = narrow + narrow_elems;
+    if (!channel_lanes) narrow_weights(packed, narrow);
     const int64_t items = channel_lanes ? c.groups * blocks * panel_groups
                                         : c.n * c.groups * blocks;
     run_tasks(slots, items, [&](int64_t slot, int64_t item) {
@@ -86,28 +91,34 @@ struct ConvPlan {
       if (channel_lanes) {
         run_channels(packed, out, buffer, item);
       } else {
-        run_positions(packed, out, buffer, item);
+        run_positions(narrow, out, buffer, item);
       }
     });
   }
 
-  /// A panel of weights as row tiles, so that a tile's rows of one depth share a cache line.
-  void narrow_panel(const T* panel, int64_t rows, int64_t depth, T* to) const {
-    const RowTiles tiles = row_tiles(rows, kern.mr);
-    for (int64_t t = 0; t < tiles.count; ++t) {
-      kern.pack(to + t * kern.mr * depth, kern.mr, panel + tiles.begin(t), depth, tiles.height(t),
-                kern.nr, 1);
-    }
+  /// Weights as row tiles [panel][chunk][tile], so that the rows of a tile share a cache line.
+  void narrow_weights(const T* packed, T* narrow) const {
+    run_tasks(slots, c.groups * panels(), [&](int64_t, int64_t panel) {
+      const int64_t o = panel % panels() * kern.nr;
+      const RowTiles tiles = row_tiles(std::min<int64_t>(kern.nr, c.outs - o), kern.mr);
+      for (int64_t k0 = 0; k0 < c.depth(); k0 += kDepth) {
+        const int64_t depth = std::min(kDepth, c.depth() - k0);
+        const T* from = packed + (panel * c.depth() + k0) * kern.nr;
+        T* to = narrow + (panel * c.depth() + k0) * narrow_rows();
+        for (int64_t t = 0; t < tiles.count; ++t) {
+          kern.pack(to + t * kern.mr * depth, kern.mr, from + tiles.begin(t), depth,
+                    tiles.height(t), kern.nr, 1);
+        }
+      }
+    });
   }
 
   /// Vectors over positions: result = weights x patches, straight into the result's planes.
-  void run_positions(const T* packed, T* out, T* buffer, int64_t item) const {
+  void run_positions(const T* narrow, T* out, T* buffer, int64_t item) const {
     const int64_t image = item / blocks, g = image % c.groups;
     const int64_t pos = item % blocks * block, count = std::min(block, c.positions() - pos);
     const Patches<T> patch = source.patches(image / c.groups, g);
-    const Panels<T> weight{packed + g * weight_elems(), c.depth(), c.outs, kern.nr};
     T* planes = result(c, out, image / c.groups, g);
-    T* weights = buffer + block * std::min(c.depth(), kDepth);
     T* tile = c.dense_out() ? planes + pos : buffer + patch_elems;
     const int64_t tile_row = c.dense_out() ? c.out_plane() : block;
     for (int64_t k0 = 0; k0 < c.depth(); k0 += kDepth) {
@@ -116,13 +127,12 @@ struct ConvPlan {
         kern.pack_patches(buffer + p / kern.nr * panel, kern.nr, kern.nr, patch, pos + p,
                           std::min<int64_t>(kern.nr, count - p), k0, k1);
       }
-      for (int64_t q = 0; q < weight.count(); ++q) {
+      for (int64_t q = 0; q < panels(); ++q) {
         const int64_t o = q * kern.nr;
-        const int64_t rows = std::min<int64_t>(kern.nr, c.outs - o);
-        const int64_t a_tile = kern.mr * (k1 - k0);
-        narrow_panel(weight.at(q, k0), rows, k1 - k0, weights);
-        kern.block({rows, count, k1 - k0, weights, 1, kern.mr, a_tile, buffer, kern.nr, panel, true,
-                    tile + o * tile_row, tile_row, k0 == 0});
+        const T* weights = narrow + ((g * panels() + q) * c.depth() + k0) * narrow_rows();
+        kern.block({std::min<int64_t>(kern.nr, c.outs - o), count, k1 - k0, weights, 1, kern.mr,
+                    kern.mr * (k1 - k0), buffer, kern.nr, panel, true, tile + o * tile_row,
+                    tile_row, k0 == 0});
       }
     }
     if (c.dense_out()) return;

@@ -45,7 +45,9 @@ struct WeightsPlan {
     }
   }
 
-  int64_t scratch_elems() const { return source.elems() + dy_elems + slots * (patch_elems + tile_elems); }
+  int64_t scratch_elems() const {
+    return source.elems() + dy_elems + slots * (patch_elems + tile_elems);
+  }
 
   /// Panels of [(n, position)][result channels].
   void pack_dy(const T* dy, T* to) const {

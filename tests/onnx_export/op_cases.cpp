@@ -183,6 +183,19 @@ const std::map<std::string_view, Handler>& handlers() {
   return table;
 }
 
+/// Pooling: images, and gradients of the pooled shape.
+void pool(const OpDef& op, Cases& c) {
+  TensorType x = c.of({N(), d(2), d(7), d(6)}), y = c.of({N(), d(2), d(3), d(4)});
+  PoolAttrs a{{3, 2}, {2, 2}, {0, 1, 0, 1}};
+  if (op.schema == &attr_schema<PoolGradAttrs>()) {
+    c.add({y}, AttrBox::of(PoolGradAttrs{x.shape, a.kernel, a.stride, a.padding}));
+    return;
+  }
+  Types in = {x};
+  if (op.min_operands == 2) in.push_back(&op == &op_def<PoolScatter>() ? y : x);
+  c.add(std::move(in), AttrBox::of(a));
+}
+
 /// A sample for composites that treat all operands alike.
 void any_shape(const OpDef& op, Cases& c) {
   auto add = [&](AttrBox attrs) {
@@ -219,6 +232,8 @@ uint64_t draw(const OpDef& op, DType t, std::mt19937_64& random) {
   }
   auto v = static_cast<int64_t>(random() % 20) + 1;
   bool negative = is_signed_int(t) && (random() & 1) != 0;
+  // Products of i64 go through floating numbers in some engines: stay below 2^53.
+  if (op.kind == OpKind::Reduction && op.reduce == ReduceKind::Prod) v = v % 2 + 1;
   if (op.info.domain == Domain::Small) v %= 8, negative = false;
   if (op.info.domain == Domain::Positive) negative = false;
   return eval_cast(DType::I64, t, static_cast<uint64_t>(negative ? -v : v));
@@ -240,6 +255,7 @@ std::vector<OpCase> op_cases(const OpDef& op, DType t) {
   if (own != handlers().end()) own->second(c);
   else if (op.is_elementwise()) elementwise(op, c);
   else if (op.kind == OpKind::Reduction || op.schema == &attr_schema<ReduceAttrs>()) reduction(c);
+  else if (op.schema == &attr_schema<PoolAttrs>() || op.schema == &attr_schema<PoolGradAttrs>()) pool(op, c);
   else any_shape(op, c);
   return c.take();
 }
@@ -251,8 +267,13 @@ std::vector<Dense> draw_operands(const OpCase& c, uint64_t seed) {
     const TensorType& t = c.in[i];
     Dense v(t.dtype, shape_eval(t.shape, case_bindings()));
     bool index = static_cast<int>(i) >= c.op->typed_to;
+    // Floating numbers below 0 have no defined conversion to unsigned integers in ONNX.
+    bool to_unsigned = c.op == &op_def<Cast>() && is_unsigned_int(c.attrs.as<Cast::Attrs>().to);
     for (int64_t k = 0; k < v.numel(); ++k) {
-      v.set(k, index ? random() % static_cast<uint64_t>(c.index_limit) : draw(*c.op, t.dtype, random));
+      uint64_t bits = index ? random() % static_cast<uint64_t>(c.index_limit)
+                            : draw(*c.op, t.dtype, random);
+      if (to_unsigned && is_float(t.dtype)) bits &= ~(uint64_t{1} << (itemsize(t.dtype) * 8 - 1));
+      v.set(k, bits);
     }
     out.push_back(std::move(v));
   }

@@ -114,7 +114,7 @@ TEST_CASE("windows, copies and every kind of step agree with eager") {
   SECTION("a reshape of a transposed value needs a copy") {
     check_same(R"(%x = input "x" : f32[4, 6]
       %t = permute(%x) {axes=[1, 0]} : f32[6, 4]
-      %r = reshape(%t) {shape=[3, 8]} : f32[3, 8]
+      %r = reshape(%t) {shape=dims[3, 8]} : f32[3, 8]
       %e = exp(%r) : f32[3, 8]
       result "e" = %e
       result "r" = %r
@@ -124,8 +124,8 @@ TEST_CASE("windows, copies and every kind of step agree with eager") {
     Tensor rows = tensor<int64_t>({3, 0, -1});
     check_same(R"(%x = input "x" : f32[4, 6]
       %i = input "i" : i64[3]
-      %s = slice(%x) {axis=1, range=[1, 6], step=2} : f32[4, 3]
-      %u = slice(%x) {axis=1, range=[0, 3], step=1} : f32[4, 3]
+      %s = slice(%x) {axis=1, range=dims[1, 6], step=2} : f32[4, 3]
+      %u = slice(%x) {axis=1, range=dims[0, 3], step=1} : f32[4, 3]
       %c = concat(%s, %u) {axis=0} : f32[8, 3]
       %g = index_select(%c, %i) {axis=0} : f32[3, 3]
       %z = sum(%g) {axes=[0], keepdims=false} : f32[3]
@@ -136,7 +136,7 @@ TEST_CASE("windows, copies and every kind of step agree with eager") {
   }
   SECTION("results that are inputs, constants or given twice") {
     check_same(R"(%x = input "x" : f32[4, 6]
-      %k = constant #? [0x3f800000, 0x40000000] : f32[2]
+      %k = constant [0x3f800000, 0x40000000] : f32[2]
       %n = neg(%x) : f32[4, 6]
       result "x" = %x
       result "k" = %k
@@ -159,12 +159,12 @@ TEST_CASE("values made from sizes follow the sizes of the call") {
   const std::string text = R"(
     symbol N in [0, 4096]
     %x = input "x" : f32[N, 3]
-    %one = full {shape=[N, 3], value=f32:0x3f800000} : f32[N, 3]
-    %r = arange {size=[N], start=2, step=3, dtype=i64} : i64[N]
-    %d = dim_value {dim=[2*N + 1], dtype=f32} : f32[]
+    %one = full() {shape=dims[N, 3], value=f32:0x3f800000} : f32[N, 3]
+    %r = arange() {size=dims[N], start=2, step=3, dtype=i64} : i64[N]
+    %d = dim_value() {dim=dims[2*N + 1], dtype=f32} : f32[]
     %s = add(%x, %one) : f32[N, 3]
     %m = mul(%s, %d) : f32[N, 3]
-    %f = reshape(%m) {shape=[3*N]} : f32[3*N]
+    %f = reshape(%m) {shape=dims[3*N]} : f32[3*N]
     %q = sum(%f) {axes=[0], keepdims=false} : f32[]
     result "f" = %f
     result "q" = %q
@@ -196,10 +196,10 @@ TEST_CASE("a training step writes its state after everything has succeeded") {
     %y = matmul(%x, %w) : f32[8, 2]
     %xt = permute(%x) {axes=[1, 0]} : f32[3, 8]
     %g = matmul(%xt, %y) : f32[3, 2]
-    %lr = full {shape=[], value=f32:0x3c23d70a} : f32[]
+    %lr = full() {shape=dims[], value=f32:0x3c23d70a} : f32[]
     %d = mul(%g, %lr) : f32[3, 2]
     %w1 = sub(%w, %d) : f32[3, 2]
-    %one = full {shape=[], value=i64:0x1} : i64[]
+    %one = full() {shape=dims[], value=i64:0x1} : i64[]
     %n1 = add(%n, %one) : i64[]
     %row = index_select(%y, %i) {axis=0} : f32[1, 2]
     result "row" = %row
@@ -277,10 +277,10 @@ TEST_CASE("calls no larger than an earlier one allocate nothing") {
     const OutputView out[] = {{probs.data(), probs.size() * 4}, {hidden.data(), hidden.size() * 4}};
     p.run(state, c, in, out);
   };
-  call(360);
-  call(2);
+  // The interpreter plans a way of walking when it first meets one: rows, tiles, nothing.
+  for (int64_t n : {360, 1, 0, 2, 7}) call(n);
   size_t before = allocations.load(), live = memory_stats().live, cached = memory_stats().cached;
-  for (int64_t n : {360, 2, 7, 0, 360, 1}) call(n);
+  for (int64_t n : {359, 3, 6, 0, 360, 1, 100}) call(n);
   CHECK(allocations.load() == before);
   CHECK(memory_stats().live == live);
   CHECK(memory_stats().cached == cached);
@@ -335,7 +335,7 @@ TEST_CASE("sizes under which a slice leaves its operand are refused") {
   Program p = Program::build(graph(R"(
     symbol N in [0, 64]
     %x = input "x" : f32[N]
-    %s = slice(%x) {axis=0, range=[2, 5], step=1} : f32[3]
+    %s = slice(%x) {axis=0, range=dims[2, 5], step=1} : f32[3]
     %e = exp(%s) : f32[3]
     result "e" = %e
 )"));
@@ -471,9 +471,9 @@ fn @f "odd" {
 }
 graph "main" {
   %0 = input "x" : f32[4, 6]
-  %1 = fusion @f(%0) : f32[4], f32[4, 6]
+  %1, %2 = fusion @f(%0) : f32[4], f32[4, 6]
   result "y" = %1
-  result "z" = %1.1
+  result "z" = %2
 }
 )");
   Program p = Program::build(g);
