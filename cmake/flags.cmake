@@ -8,7 +8,8 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
 
-set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")
+# -O2 keeps the deployment runtime small; kernels ask for more by themselves (etch_isa_flags).
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g -D_GLIBCXX_ASSERTIONS")
 
 add_library(etch_flags INTERFACE)
@@ -17,6 +18,7 @@ target_compile_definitions(etch_flags INTERFACE ETCH_VERSION_TEXT="${PROJECT_VER
 # The numerics contract: no contraction, no fast-math. errno and FP traps are never observed.
 target_compile_options(etch_flags INTERFACE
   -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-semantic-interposition
+  -fvisibility-inlines-hidden
   -Wall -Wextra "$<$<CXX_COMPILER_ID:GNU>:-Wshadow=local>"
   # GCC 12 sees overflows and overlaps in inlined std::string code that cannot happen.
   "$<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-restrict;-Wno-stringop-overflow>"

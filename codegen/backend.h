@@ -76,11 +76,12 @@ Backend& cpu_backend();
 
 /// What the LLVM module (lib/etch_llvm.so) exports as etch_llvm_backend().
 struct LlvmModule {
-  int abi = 0;                  // kLlvmModuleAbi of the module
+  int abi = 0;  // kLlvmModuleAbi of the module
   const char* llvm_version = "";
   /// Returns false with `reason` for kernels outside the supported set.
   bool (*compile)(std::span<const KernelPlan> kernels, const Target& target,
-                  const CompileOptions& options, CompiledObject& out, std::string& reason) = nullptr;
+                  const CompileOptions& options, CompiledObject& out,
+                  std::string& reason) = nullptr;
   /// The LLVM IR of the kernels, for people.
   std::string (*print)(std::span<const KernelPlan> kernels, const Target& target,
                        const CompileOptions& options) = nullptr;

@@ -35,7 +35,9 @@ struct Descriptor {
   }
 };
 
-void append_u64(std::string& out, uint64_t v) { out.append(reinterpret_cast<const char*>(&v), sizeof v); }
+void append_u64(std::string& out, uint64_t v) {
+  out.append(reinterpret_cast<const char*>(&v), sizeof v);
+}
 void append_string(std::string& out, std::string_view s) {
   append_u64(out, s.size());
   out += s;
@@ -48,7 +50,8 @@ struct Cursor {
 
   uint64_t u64() {
     uint64_t v = 0;
-    if (rest.size() < sizeof v) ok = false;
+    if (rest.size() < sizeof v)
+      ok = false;
     else {
       std::memcpy(&v, rest.data(), sizeof v);
       rest.remove_prefix(sizeof v);
@@ -90,7 +93,8 @@ std::string encode(std::string_view key, const CompiledObject& object) {
 }
 
 std::optional<CompiledObject> decode(std::string_view bytes, std::string_view key) {
-  if (bytes.size() < sizeof kMagic || std::memcmp(bytes.data(), kMagic, sizeof kMagic) != 0) return {};
+  if (bytes.size() < sizeof kMagic || std::memcmp(bytes.data(), kMagic, sizeof kMagic) != 0)
+    return {};
   Cursor c{bytes.substr(sizeof kMagic)};
   uint64_t sum = c.u64();
   if (!c.ok || sum != checksum(c.rest) || c.string() != key) return {};
@@ -158,8 +162,10 @@ std::string KernelCache::standard_folder() {
 }
 
 KernelCache::KernelCache(const std::string& folder, uint64_t max_bytes) : max_bytes_(max_bytes) {
-  if (folder.empty()) why_ = "switched off";
-  else open_folder(folder + "/kernels");
+  if (folder.empty())
+    why_ = "switched off";
+  else
+    open_folder(folder + "/kernels");
 }
 
 KernelCache::~KernelCache() {
@@ -172,7 +178,7 @@ void KernelCache::open_folder(const std::string& folder) {
     return;
   }
   int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  struct stat st {};
+  struct stat st{};
   if (fd < 0 || fstat(fd, &st) != 0) {
     why_ = cat("cannot open ", folder, ": ", std::strerror(errno));
   } else if (st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
@@ -184,12 +190,15 @@ void KernelCache::open_folder(const std::string& folder) {
   if (fd >= 0) close(fd);
 }
 
-std::string KernelCache::file_name(std::string_view key) { return hash128(key).to_hex() + ".kernel"; }
+std::string KernelCache::file_name(std::string_view key) {
+  return hash128(key).to_hex() + ".kernel";
+}
 
 std::optional<CompiledObject> KernelCache::get(std::string_view key) {
   if (!enabled()) return {};
-  Descriptor file(openat(folder_, file_name(key).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  struct stat st {};
+  Descriptor file(
+      openat(folder_, file_name(key).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat st{};
   if (file.fd < 0 || fstat(file.fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
       st.st_size <= 0 || static_cast<uint64_t>(st.st_size) > kMaxFile) {
     return {};
@@ -229,7 +238,7 @@ bool KernelCache::write_file(const std::string& name, std::string_view bytes) {
 
 void KernelCache::sweep_sometimes(uint64_t written) {
   uint64_t unswept = unswept_ += written;
-  struct stat st {};
+  struct stat st{};
   bool recent = fstatat(folder_, kStamp, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
                 time(nullptr) - st.st_mtime < kSweepEvery;
   if (recent && unswept < max_bytes_ / 8) return;
@@ -256,10 +265,12 @@ void KernelCache::sweep() {
   uint64_t total = 0;
   time_t now = time(nullptr);
   while (dirent* e = readdir(dir)) {
-    struct stat st {};
-    if (fstatat(folder_, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) continue;
+    struct stat st{};
+    if (fstatat(folder_, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+      continue;
     std::string_view name = e->d_name;
-    if (name.starts_with("tmp.") && now - st.st_mtime > kSweepEvery) unlinkat(folder_, e->d_name, 0);
+    if (name.starts_with("tmp.") && now - st.st_mtime > kSweepEvery)
+      unlinkat(folder_, e->d_name, 0);
     if (!name.ends_with(".kernel")) continue;
     files.push_back({std::string(name), static_cast<uint64_t>(st.st_size), st.st_mtim});
     total += files.back().size;
@@ -267,7 +278,8 @@ void KernelCache::sweep() {
   closedir(dir);
   if (total <= max_bytes_) return;
   std::sort(files.begin(), files.end(), [](const Entry& a, const Entry& b) {
-    return a.used.tv_sec != b.used.tv_sec ? a.used.tv_sec < b.used.tv_sec : a.used.tv_nsec < b.used.tv_nsec;
+    return a.used.tv_sec != b.used.tv_sec ? a.used.tv_sec < b.used.tv_sec
+                                          : a.used.tv_nsec < b.used.tv_nsec;
   });
   for (const Entry& e : files) {
     if (total <= max_bytes_ / 5 * 4) return;

@@ -1,5 +1,5 @@
-// Compiled kernels on disk, shared by processes. Nothing here ever fails a run: whatever goes wrong is
-// a miss.
+// Compiled kernels on disk, shared by processes. Nothing here ever fails a run: whatever goes wrong
+// is a miss.
 #pragma once
 
 #include <atomic>

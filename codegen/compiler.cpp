@@ -22,10 +22,21 @@ constexpr size_t kMaxKernels = 4096;  // in memory; beyond, kernels that nobody 
 constexpr size_t kMaxReasons = 64;
 
 double milliseconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
 }
 
 std::atomic<KernelCompiler*> the_compiler{nullptr};
+
+/// Runs `stop` when the main thread ends the process. Destructors of thread-locals come before all
+/// exit handlers, and so before LLVM's own destructors, which a running compilation must not meet.
+struct ExitGuard {
+  void (*stop)() = nullptr;
+  ~ExitGuard() {
+    if (stop != nullptr && syscall(SYS_gettid) == getpid()) stop();
+  }
+};
+thread_local ExitGuard exit_guard;
 
 }  // namespace
 
@@ -44,7 +55,8 @@ KernelCompiler::KernelCompiler(Backend& backend, const std::string& folder)
 
 KernelCompiler::~KernelCompiler() { stop(); }
 
-std::string KernelCompiler::full_key(const ir::loop::Kernel& kernel, const CompileSettings& s) const {
+std::string KernelCompiler::full_key(const ir::loop::Kernel& kernel,
+                                     const CompileSettings& s) const {
   return cat("etch " ETCH_VERSION_TEXT "\n", backend_.version(), "\ntarget ", target_key(s.target),
              "\ntier ", s.options.tier, "\n", kernel_key(kernel));
 }
@@ -68,6 +80,7 @@ KernelCompiler::Slot KernelCompiler::find_or_add(const ir::loop::Kernel& kernel,
   kernels_.emplace(std::move(key), slot);
   if (settings.mode == CompileMode::Background) {
     queue_.push_back(slot);
+    if (this == the_compiler) exit_guard.stop = &at_exit;
     start_thread();
     changed_.notify_all();
   }
@@ -93,7 +106,8 @@ std::shared_ptr<const CompiledKernel> KernelCompiler::get(const ir::loop::Kernel
 
 void KernelCompiler::raise_if_failed(const CompiledKernel& k) const {
   throw UserError(cat("[codegen] kernel '", k.name(), "' cannot be compiled: ", k.reason(),
-                      ". Without `strict` the interpreter runs it"), ErrorKind::Unavailable);
+                      ". Without `strict` the interpreter runs it"),
+                  ErrorKind::Unavailable);
 }
 
 /// Builds unless somebody else does or did. The claim is made under the lock that a fork waits for:
@@ -121,7 +135,9 @@ void KernelCompiler::build(CompiledKernel& k) {
       PlanResult plan = make_plan(*k.source_);
       reason = plan.reason;
       CompiledObject object;
-      if (plan.plan) reason = backend_.compile({&*plan.plan, 1}, k.settings_.target, k.settings_.options, object);
+      if (plan.plan)
+        reason =
+            backend_.compile({&*plan.plan, 1}, k.settings_.target, k.settings_.options, object);
       double compile_ms = milliseconds_since(start);
       start = std::chrono::steady_clock::now();
       if (reason.empty() && load(k, object, reason)) cache_.put(k.key_, object);
@@ -172,7 +188,8 @@ CompileStatistics KernelCompiler::statistics() const {
   return statistics_;
 }
 
-// ---- background -----------------------------------------------------------------------------------
+// ---- background
+// -----------------------------------------------------------------------------------
 
 void KernelCompiler::start_thread() {
   if (thread_ != nullptr || stopping_) return;
@@ -202,8 +219,8 @@ void KernelCompiler::run_thread() {
     State expected = State::Queued;
     if (slot->state_.compare_exchange_strong(expected, State::Building)) {
       build(*slot);
-      // Handlers run last in, first out: this one comes before the destructors of the LLVM that the
-      // first build opened.
+      // For a main thread without a guard. Handlers run last in, first out: once more, so that this
+      // one comes before the destructors of the LLVM that the first build opened.
       if (first && this == the_compiler) std::atexit(&at_exit);
       first = false;
     }
@@ -246,8 +263,8 @@ void KernelCompiler::after_fork_parent() {
   c.building_.unlock();
 }
 
-/// The child has no background thread; what was queued goes to a new one. Locks and the condition may
-/// count waiters that exist only in the parent, so they are made anew.
+/// The child has no background thread; what was queued goes to a new one. Locks and the condition
+/// may count waiters that exist only in the parent, so they are made anew.
 void KernelCompiler::after_fork_child() {
   KernelCompiler& c = *the_compiler.load();
   new (&c.building_) std::shared_mutex;

@@ -29,8 +29,8 @@ struct CompileSettings {
   Target target = target_for(runtime::active_isa());
 };
 
-/// Code for one kernel, or the wait for it, or why there is none. Shared; all functions are safe from
-/// any thread.
+/// Code for one kernel, or the wait for it, or why there is none. Shared; all functions are safe
+/// from any thread.
 class CompiledKernel {
  public:
   /// nullptr while it is being compiled, and for ever when it failed. The call's scratch needs
@@ -57,12 +57,12 @@ class CompiledKernel {
 };
 
 struct CompileStatistics {
-  int64_t built = 0;         // compiled in this process
-  int64_t memory_hits = 0;   // found among the kernels of this process
-  int64_t disk_hits = 0;     // loaded from the kernel cache
-  int64_t fallbacks = 0;     // kernels left to the interpreter
-  double compile_ms = 0;     // back end only
-  double load_ms = 0;        // mapping, and reading the cache
+  int64_t built = 0;                 // compiled in this process
+  int64_t memory_hits = 0;           // found among the kernels of this process
+  int64_t disk_hits = 0;             // loaded from the kernel cache
+  int64_t fallbacks = 0;             // kernels left to the interpreter
+  double compile_ms = 0;             // back end only
+  double load_ms = 0;                // mapping, and reading the cache
   std::vector<std::string> reasons;  // "name: reason", the first 64 fallbacks
 };
 
@@ -104,7 +104,7 @@ class KernelCompiler {
 
   Backend& backend_;
   KernelCache cache_;
-  mutable std::mutex mutex_;          // everything below
+  mutable std::mutex mutex_;  // everything below
   std::condition_variable changed_;
   std::unordered_map<std::string, Slot> kernels_;
   std::deque<Slot> queue_;
@@ -112,7 +112,7 @@ class KernelCompiler {
   std::thread* thread_ = nullptr;
   bool stopping_ = false;
   bool thread_busy_ = false;
-  std::shared_mutex building_;        // shared while a build runs; a fork waits for all
+  std::shared_mutex building_;  // shared while a build runs; a fork waits for all
 };
 
 }  // namespace etch::codegen

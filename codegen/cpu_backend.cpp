@@ -1,5 +1,5 @@
-// Native code for this machine: LLVM compiles, Etch's own loader maps. Loading a cached object never
-// opens LLVM.
+// Native code for this machine: LLVM compiles, Etch's own loader maps. Loading a cached object
+// never opens LLVM.
 #include "codegen/backend.h"
 #include "codegen/object.h"
 #include "ir/support/error.h"
@@ -63,9 +63,12 @@ Backend& cpu_backend() {
 
 Target target_for(runtime::Isa isa) {
   switch (isa) {
-    case runtime::Isa::Avx512: return {isa, "x86-64-v4", "-prefer-256-bit"};
-    case runtime::Isa::Avx2: return {isa, "x86-64-v3", ""};
-    default: return {isa, "x86-64-v2", ""};
+    case runtime::Isa::Avx512:
+      return {isa, "x86-64-v4", "-prefer-256-bit"};
+    case runtime::Isa::Avx2:
+      return {isa, "x86-64-v3", ""};
+    default:
+      return {isa, "x86-64-v2", ""};
   }
 }
 

@@ -20,8 +20,8 @@ std::string folder_of(std::string path) {
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-/// Where the module may lie, in order. ETCH_LLVM_PATH names the file or its folder, and nothing else
-/// is tried then.
+/// Where the module may lie, in order. ETCH_LLVM_PATH names the file or its folder, and nothing
+/// else is tried then.
 std::vector<std::string> candidates() {
   if (const char* path = std::getenv("ETCH_LLVM_PATH"); path != nullptr && *path != '\0') {
     std::string p = path;
@@ -39,7 +39,8 @@ std::vector<std::string> candidates() {
   ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
   if (n > 0) {
     std::string bin = folder_of(std::string(exe, static_cast<size_t>(n)));
-    for (const char* at : {"/", "/lib/", "/../lib/", "/../../lib/"}) out.push_back(cat(bin, at, kFile));
+    for (const char* at : {"/", "/lib/", "/../lib/", "/../../lib/"})
+      out.push_back(cat(bin, at, kFile));
   }
   return out;
 }

@@ -53,7 +53,8 @@ uint64_t round_up(uint64_t v, uint64_t to) { return (v + to - 1) / to * to; }
 std::vector<Section> read_sections(const Image& image) {
   auto head = image.at<Elf64_Ehdr>(0);
   if (std::memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_ident[EI_CLASS] != ELFCLASS64 ||
-      head.e_type != ET_REL || head.e_machine != EM_X86_64 || head.e_shentsize != sizeof(Elf64_Shdr)) {
+      head.e_type != ET_REL || head.e_machine != EM_X86_64 ||
+      head.e_shentsize != sizeof(Elf64_Shdr)) {
     damaged("not a relocatable x86-64 ELF file");
   }
   std::vector<Section> out;
@@ -97,7 +98,8 @@ struct Linker {
   std::byte* address(const Elf64_Sym& s, std::string_view name) const {
     if (s.st_shndx == SHN_UNDEF) damaged(cat("it needs the outside symbol '", name, "'"));
     const Section& at = section(s.st_shndx);
-    if (!at.loaded || s.st_value > at.header.sh_size) damaged(cat("symbol '", name, "' is nowhere"));
+    if (!at.loaded || s.st_value > at.header.sh_size)
+      damaged(cat("symbol '", name, "' is nowhere"));
     return base + at.place + s.st_value;
   }
 
@@ -126,14 +128,19 @@ struct Linker {
     int64_t value = reinterpret_cast<int64_t>(to) + r.r_addend;
     if (type != R_X86_64_64) value -= reinterpret_cast<int64_t>(at);
     switch (type) {
-      case R_X86_64_64: case R_X86_64_PC64: std::memcpy(at, &value, 8); return;
-      case R_X86_64_PC32: case R_X86_64_PLT32: {
+      case R_X86_64_64:
+      case R_X86_64_PC64:
+        std::memcpy(at, &value, 8);
+        return;
+      case R_X86_64_PC32:
+      case R_X86_64_PLT32: {
         auto narrow = static_cast<int32_t>(value);
         if (narrow != value) damaged("a relocation does not fit");
         std::memcpy(at, &narrow, 4);
         return;
       }
-      default: damaged(cat("relocation of kind ", type));
+      default:
+        damaged(cat("relocation of kind ", type));
     }
   }
 };
@@ -149,7 +156,8 @@ MappedObject::MappedObject(std::string_view elf) {
   size_ = round_up(std::max<uint64_t>(text_end, 1), page_size());
   void* memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
-    throw UserError(cat("[kernel object] no memory for ", size_, " bytes of code"), ErrorKind::Unavailable);
+    throw UserError(cat("[kernel object] no memory for ", size_, " bytes of code"),
+                    ErrorKind::Unavailable);
   }
   base_ = static_cast<std::byte*>(memory);
   try {

@@ -36,7 +36,8 @@ uint64_t access_axes(const PlanAccess& a) {
 
 int cost(const ExprNode& n) {
   if (ir::is_leaf(n.op) || n.op == Prim::Reduce) return 0;
-  if (n.op == Prim::Div || n.op == Prim::Rem || n.op == Prim::Sqrt) return is_float(n.dtype) ? 5 : 12;
+  if (n.op == Prim::Div || n.op == Prim::Rem || n.op == Prim::Sqrt)
+    return is_float(n.dtype) ? 5 : 12;
   return 1;
 }
 
@@ -138,7 +139,10 @@ void choose_lane_bits(KernelPlan& p) {
   std::array<int, 4> count{};
   int widest = 8;
   auto note = [&](DType t, int weight) {
-    count[static_cast<size_t>(bits(t) == 8 ? 0 : bits(t) == 16 ? 1 : bits(t) == 32 ? 2 : 3)] += weight;
+    count[static_cast<size_t>(bits(t) == 8    ? 0
+                              : bits(t) == 16 ? 1
+                              : bits(t) == 32 ? 2
+                                              : 3)] += weight;
     widest = std::max(widest, bits(t));
   };
   for (const ExprNode& n : p.nodes) {
@@ -179,7 +183,8 @@ PlanResult make_plan(const ir::loop::Kernel& kernel) {
   ir::ExprGraph graph = expand_all(kernel.exprs, roots);
   p.nodes = graph.nodes();
   if (p.nodes.size() > kMaxNodes) {
-    return {std::nullopt, cat("kernel of ", p.nodes.size(), " scalar operations, limit ", kMaxNodes)};
+    return {std::nullopt,
+            cat("kernel of ", p.nodes.size(), " scalar operations, limit ", kMaxNodes)};
   }
   for (const ExprNode& n : p.nodes) {
     if (!contains(kSupported, n.dtype)) return {std::nullopt, cat("element type ", n.dtype)};

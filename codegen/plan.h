@@ -1,6 +1,6 @@
 // What a code generator reads: a loop kernel with its functions expanded into primitives and every
-// size and stride reduced to what may decide code. Plain data, so that back ends in modules of their
-// own need no symbol of the rest of Etch.
+// size and stride reduced to what may decide code. Plain data, so that back ends in modules of
+// their own need no symbol of the rest of Etch.
 #pragma once
 
 #include <optional>
@@ -45,12 +45,12 @@ struct KernelPlan {
 
   // Derived by make_plan().
   Skeleton skeleton = Skeleton::Pointwise;
-  std::vector<uint64_t> axes;   // per node: bit per axis on which its value depends
-  std::vector<int> depth;       // per node: reductions that must be done before it
+  std::vector<uint64_t> axes;                 // per node: bit per axis on which its value depends
+  std::vector<int> depth;                     // per node: reductions that must be done before it
   std::vector<std::vector<uint32_t>> stages;  // Reduce nodes by the depth of their operand
-  int store_stage = 0;          // the stage whose loop also does the inner stores
-  std::vector<uint32_t> kept;   // inner values kept in a row buffer between stages (Row)
-  int lane_bits = 32;           // element width that decides the vector length
+  int store_stage = 0;                        // the stage whose loop also does the inner stores
+  std::vector<uint32_t> kept;  // inner values kept in a row buffer between stages (Row)
+  int lane_bits = 32;          // element width that decides the vector length
 
   uint64_t outer_mask() const { return (uint64_t{1} << outer) - 1; }
   uint64_t inner_mask() const { return ((uint64_t{1} << inner) - 1) << outer; }

@@ -208,6 +208,13 @@ Types infer_types(const OpDef& op, std::span<const TensorType> in, const void* a
                op.min_operands == op.max_operands ? "" : cat(" to ", op.max_operands),
                " operands, got ", in.size()));
   }
+  for (int i = op.typed_from; i < std::min<int>(static_cast<int>(in.size()), op.typed_to); ++i) {
+    DType t = in[static_cast<size_t>(i)].dtype;
+    if (!contains(op.info.types, t)) {
+      c.fail(cat("operand ", i, " is ", in[static_cast<size_t>(i)], ", which it does not take"),
+             "Cast it first; docs/ops.md lists the dtypes");
+    }
+  }
   Types out;
   op.infer(c, out);
   return out;

@@ -58,9 +58,9 @@ std::string OnnxWriter::unsqueeze(const std::string& x, const Axes& axes, const 
 std::string OnnxWriter::slice(const std::string& x, int64_t axis, Dim start, Dim stop, int64_t step,
                               const std::string& out) {
   if (opset() < 10 && start.is_const() && stop.is_const() && step == 1) {
-    return put("Slice", {x},
-               {{"axes", Axes{axis}}, {"starts", Axes{start.value()}}, {"ends", Axes{stop.value()}}},
-               out);
+    return put(
+        "Slice", {x},
+        {{"axes", Axes{axis}}, {"starts", Axes{start.value()}}, {"ends", Axes{stop.value()}}}, out);
   }
   require_opset(10, "Slice with a step or with computed bounds");
   return put("Slice",

@@ -20,7 +20,8 @@ struct Constant;
 /// One attribute of an ONNX node. Doubles are stored as ONNX's f32; a DType becomes ONNX's number
 /// for that type; a Number becomes a tensor of one element.
 struct OnnxAttr {
-  using Value = std::variant<int64_t, double, std::string, Axes, std::vector<double>, DType, Number>;
+  using Value =
+      std::variant<int64_t, double, std::string, Axes, std::vector<double>, DType, Number>;
   std::string name;
   Value value;
 };
@@ -43,7 +44,8 @@ class OnnxWriter {
   /// False, and recorded as a need of opset `n`, when the opset is below; `why` reads
   /// "Trilu is an ONNX operator". What the operator writes after a false answer is thrown away.
   virtual bool require_opset(int n, std::string_view why) = 0;
-  /// Whether the opset is at least `n`; an export that may choose its opset then chooses such a one.
+  /// Whether the opset is at least `n`; an export that may choose its opset then chooses such a
+  /// one.
   virtual bool prefer_opset(int n) = 0;
   /// Records a blocker with the user's source line. The export fails; the operator may return.
   virtual void unsupported(std::string_view reason) = 0;

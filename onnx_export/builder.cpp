@@ -23,15 +23,18 @@ constexpr std::string_view kWidening =
 /// Operators whose result has the same bits when u64 is read as i64.
 constexpr std::string_view kSignless =
     " Add BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Concat CumSum Equal Expand Gather"
-    " GatherElements Identity MatMul Mul Neg Pad ReduceSum Reshape Slice Squeeze Sub Transpose Trilu"
+    " GatherElements Identity MatMul Mul Neg Pad ReduceSum Reshape Slice Squeeze Sub Transpose "
+    "Trilu"
     " Unsqueeze Where ";
 
 /// Types that hold every value of `t`, the cheapest first.
 std::vector<DType> wider(DType t, CastSafety safety) {
   std::vector<DType> out;
   auto add = [&](DType w) { out.push_back(w); };
-  for (DType w : {DType::U8, DType::I16, DType::U16, DType::I32, DType::U32, DType::I64, DType::U64}) {
-    bool fits = is_bool(t) || (bits(w) > bits(t) && is_int(t) && (is_signed_int(w) || is_unsigned_int(t)));
+  for (DType w :
+       {DType::U8, DType::I16, DType::U16, DType::I32, DType::U32, DType::I64, DType::U64}) {
+    bool fits =
+        is_bool(t) || (bits(w) > bits(t) && is_int(t) && (is_signed_int(w) || is_unsigned_int(t)));
     if (fits && w != t) add(w);
   }
   if (safety == CastSafety::Any) {
@@ -44,27 +47,29 @@ std::vector<DType> wider(DType t, CastSafety safety) {
 AttributeModel to_attribute(const ir::OnnxAttr& a) {
   AttributeModel out;
   out.name = a.name;
-  std::visit([&](const auto& v) {
-    using T = std::decay_t<decltype(v)>;
-    if constexpr (std::is_same_v<T, double>) {
-      out.value = static_cast<float>(v);
-    } else if constexpr (std::is_same_v<T, Axes>) {
-      out.value = std::vector<int64_t>(v.begin(), v.end());
-    } else if constexpr (std::is_same_v<T, std::vector<double>>) {
-      out.value = std::vector<float>(v.begin(), v.end());
-    } else if constexpr (std::is_same_v<T, DType>) {
-      out.value = int64_t{onnx_dtype(v)};
-    } else if constexpr (std::is_same_v<T, ir::Number>) {
-      TensorModel t;
-      t.dtype = onnx_dtype(v.dtype);
-      t.dims = {1};
-      t.bytes = itemsize(v.dtype);
-      t.data = std::make_shared<uint64_t>(v.bits);
-      out.value = std::move(t);
-    } else {
-      out.value = v;
-    }
-  }, a.value);
+  std::visit(
+      [&](const auto& v) {
+        using T = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<T, double>) {
+          out.value = static_cast<float>(v);
+        } else if constexpr (std::is_same_v<T, Axes>) {
+          out.value = std::vector<int64_t>(v.begin(), v.end());
+        } else if constexpr (std::is_same_v<T, std::vector<double>>) {
+          out.value = std::vector<float>(v.begin(), v.end());
+        } else if constexpr (std::is_same_v<T, DType>) {
+          out.value = int64_t{onnx_dtype(v)};
+        } else if constexpr (std::is_same_v<T, ir::Number>) {
+          TensorModel t;
+          t.dtype = onnx_dtype(v.dtype);
+          t.dims = {1};
+          t.bytes = itemsize(v.dtype);
+          t.data = std::make_shared<uint64_t>(v.bits);
+          out.value = std::move(t);
+        } else {
+          out.value = v;
+        }
+      },
+      a.value);
   return out;
 }
 
@@ -82,8 +87,10 @@ TypeModel to_type_model(const ir::TensorType& t) {
   out.has_shape = true;
   for (Dim d : t.shape) {
     DimModel m;
-    if (d.is_const()) m.value = d.value();
-    else m.param = to_text(d);
+    if (d.is_const())
+      m.value = d.value();
+    else
+      m.param = to_text(d);
     out.dims.push_back(std::move(m));
   }
   return out;
@@ -150,8 +157,10 @@ DType Builder::plan_variable(std::string_view op, char letter, DType t, DTypeSet
   if (is_float(t)) {
     if (!contains(spec, t)) {
       int later = onnx_opset_taking(op, opset_, letter, t);
-      if (later != 0) require_opset(later, cat(op, " takes ", t));
-      else block(cat("ONNX has no ", op, " on ", t));
+      if (later != 0)
+        require_opset(later, cat(op, " takes ", t));
+      else
+        block(cat("ONNX has no ", op, " on ", t));
     } else if (strict && !contains(ort, t)) {
       block(cat(profile_->engine, " has no ", op, " on ", t));
     }
@@ -165,7 +174,8 @@ DType Builder::plan_variable(std::string_view op, char letter, DType t, DTypeSet
       for (DType w : wider(t, safety)) {
         if (contains(set, w)) return w;
       }
-      if (t == DType::U64 && has_word(kSignless, op) && contains(set, DType::I64)) return DType::I64;
+      if (t == DType::U64 && has_word(kSignless, op) && contains(set, DType::I64))
+        return DType::I64;
     }
   }
   if (contains(spec, t)) {
@@ -173,8 +183,10 @@ DType Builder::plan_variable(std::string_view op, char letter, DType t, DTypeSet
     return t;
   }
   int later = onnx_opset_taking(op, opset_, letter, t);
-  if (later != 0) require_opset(later, cat(op, " takes ", t));
-  else block(cat("ONNX has no ", op, " on ", t));
+  if (later != 0)
+    require_opset(later, cat(op, " takes ", t));
+  else
+    block(cat("ONNX has no ", op, " on ", t));
   return t;
 }
 
@@ -212,7 +224,8 @@ void Builder::node(std::string_view op, const ir::OnnxNames& inputs, const ir::O
     size_t v = variable(letter);
     if (!types.given[v]) {
       types.given[v] = known->second;
-      types.used[v] = plan_variable(op, letter, known->second, types.row->spec[v], types.row->ort[v]);
+      types.used[v] =
+          plan_variable(op, letter, known->second, types.row->spec[v], types.row->ort[v]);
     }
     if (known->second == *types.used[v]) continue;
     std::string wide = fresh("Cast");

@@ -69,7 +69,13 @@ std::string SizeWriter::product() {
 
 std::string SizeWriter::floor_div(const std::string& a, Dim a_dim, const std::string& b) {
   // Div truncates; they differ below 0 only, where a - mod(a, b) divides evenly.
-  if (dim_less(a_dim, Dim(0)) == Truth::No || b_.opset() < 10) return shared(b_, "Div", {a, b});
+  if (dim_less(a_dim, Dim(0)) == Truth::No) return shared(b_, "Div", {a, b});
+  if (b_.opset() < 10) {
+    std::string q = shared(b_, "Div", {a, b});
+    std::string rest = shared(b_, "Sub", {a, shared(b_, "Mul", {q, b})});
+    std::string below = shared(b_, "Less", {rest, number(0)});
+    return shared(b_, "Sub", {q, shared(b_, "Cast", {below}, {{"to", DType::I64}})});
+  }
   std::string even = shared(b_, "Sub", {a, shared(b_, "Mod", {a, b})});
   return shared(b_, "Div", {even, b});
 }
@@ -154,7 +160,8 @@ std::string SizeWriter::symbol(Builder& b, Dim s) {
     }
   }
   b.block(cat("no input's shape tells the size ", s));
-  return b.sizes_[key] = b.constant_bytes(DType::I64, {}, std::as_bytes(std::span("\0\0\0\0\0\0\0", 8)));
+  return b.sizes_[key] =
+             b.constant_bytes(DType::I64, {}, std::as_bytes(std::span("\0\0\0\0\0\0\0", 8)));
 }
 
 void Builder::add_size_source(const std::string& input, const Shape& shape) {

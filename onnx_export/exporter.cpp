@@ -42,7 +42,8 @@ class Attempt {
 
   Model model() {
     Model m;
-    m.ir_version = std::max(ir_version_of(builder_.opset()), profile_ != nullptr && profile_->max_ir < 4 ? 3 : 4);
+    m.ir_version = std::max(ir_version_of(builder_.opset()),
+                            profile_ != nullptr && profile_->max_ir < 4 ? 3 : 4);
     if (profile_ != nullptr) m.ir_version = std::min<int64_t>(m.ir_version, profile_->max_ir);
     m.producer_name = options_.producer;
     m.producer_version = options_.producer_version;
@@ -120,7 +121,8 @@ class Attempt {
     for (const ir::GraphResult& r : results_) {
       if (!frame_.has(r.value)) continue;  // after a blocker
       builder_.set_origin({});
-      if (frame_.name(r.value) != r.name) builder_.node("Identity", {frame_.name(r.value)}, {r.name}, {});
+      if (frame_.name(r.value) != r.name)
+        builder_.node("Identity", {frame_.name(r.value)}, {r.name}, {});
       builder_.graph().outputs.push_back({r.name, to_type_model(g_.type(r.value))});
     }
   }
@@ -164,8 +166,9 @@ OpsetRange opset_range(const ExportOptions& o, const Profile* profile) {
   if (profile != nullptr) r = {profile->min_opset, profile->max_opset};
   if (o.opset == 0) return r;
   if (o.opset < r.low || o.opset > r.high) {
-    fail("onnx", cat("opset ", o.opset, " is outside ", r.low, " to ", r.high,
-                     profile != nullptr ? cat(", what ", profile->engine, " reads") : ""),
+    fail("onnx",
+         cat("opset ", o.opset, " is outside ", r.low, " to ", r.high,
+             profile != nullptr ? cat(", what ", profile->engine, " reads") : ""),
          "Leave the opset out to get the lowest that suffices");
   }
   return {o.opset, o.opset};
@@ -231,8 +234,9 @@ ExportReport export_onnx(const ir::Graph& g, const ExportOptions& options, const
   WriteOptions write;
   if (weights > options.external_above) {
     if (!external || options.external_name.empty()) {
-      fail("onnx", cat("the weights have ", weights, " bytes, above the limit of ",
-                       options.external_above, " for one file"),
+      fail("onnx",
+           cat("the weights have ", weights, " bytes, above the limit of ", options.external_above,
+               " for one file"),
            "Give a second file for them");
     }
     write = {external, options.external_name};

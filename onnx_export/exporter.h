@@ -35,8 +35,8 @@ struct ExportReport {
 };
 
 /// Writes `g` as traced (fusion nodes are written as what they compute). The bytes depend on the
-/// graph, the state and the options only. Raises UserError listing every blocker, before anything is
-/// written.
+/// graph, the state and the options only. Raises UserError listing every blocker, before anything
+/// is written.
 ExportReport export_onnx(const ir::Graph& g, const ExportOptions& options, const Sink& model,
                          const Sink& external = {});
 

@@ -78,15 +78,17 @@ class NodeWriter : public ir::OnnxWriter {
     }
     ir::Vars results = node_.op->body(ir::Call(*node_.op, attrs(), operands));
     for (const ir::Var& r : results) body.add_result(ir::GraphEmitter::value(r), "y");
-    lower_graph_in_place(b_, body, names, b_.origin(), depth_,
-                         [&](size_t i, const std::string& name) { alias(static_cast<int>(i), name); });
+    lower_graph_in_place(
+        b_, body, names, b_.origin(), depth_,
+        [&](size_t i, const std::string& name) { alias(static_cast<int>(i), name); });
   }
 
   void inline_fusion() {
     std::vector<std::string> names;
     for (int i = 0; i < count(); ++i) names.push_back(in(i));
-    lower_graph_in_place(b_, *node_.body, names, b_.origin(), depth_,
-                         [&](size_t i, const std::string& name) { alias(static_cast<int>(i), name); });
+    lower_graph_in_place(
+        b_, *node_.body, names, b_.origin(), depth_,
+        [&](size_t i, const std::string& name) { alias(static_cast<int>(i), name); });
   }
 
   /// The ONNX operator of the rule with the same operands and attributes.
@@ -115,7 +117,8 @@ class NodeWriter : public ir::OnnxWriter {
       if (auto* shape = std::get_if<Shape>(&v)) {
         Axes sizes;
         for (Dim d : *shape) {
-          if (!d.is_const()) return unsupported(cat("attribute ", name, " is the symbolic size ", d)), out;
+          if (!d.is_const())
+            return unsupported(cat("attribute ", name, " is the symbolic size ", d)), out;
           sizes.push_back(d.value());
         }
         out.push_back({name, sizes});

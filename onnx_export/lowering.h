@@ -26,8 +26,8 @@ class Frame {
 /// Marks what `roots` need.
 std::vector<bool> live_nodes(const ir::Graph& g, std::span<const ir::Value> roots);
 
-/// Writes the live nodes of a graph whose inputs have names. `outer` is the origin of everything when
-/// the graph is the body of one operator, else null.
+/// Writes the live nodes of a graph whose inputs have names. `outer` is the origin of everything
+/// when the graph is the body of one operator, else null.
 void lower_nodes(Builder& b, Frame& frame, const Builder::Origin* outer, int depth);
 
 }  // namespace etch::onnx

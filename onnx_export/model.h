@@ -16,7 +16,8 @@ namespace etch::onnx {
 /// Where written bytes go, in order.
 using Sink = std::function<void(std::span<const std::byte>)>;
 
-/// A dense tensor. Data is row-major, little endian, in raw_data's layout whatever field it came from.
+/// A dense tensor. Data is row-major, little endian, in raw_data's layout whatever field it came
+/// from.
 struct TensorModel {
   std::string name;
   int dtype = 0;  // TensorProto.DataType
@@ -24,7 +25,8 @@ struct TensorModel {
   std::shared_ptr<const void> data;
   size_t bytes = 0;
   std::vector<std::string> strings;  // dtype string only
-  /// Stored beside the model: data is null, and this names file, offset and length (-1: to the end).
+  /// Stored beside the model: data is null, and this names file, offset and length (-1: to the
+  /// end).
   struct External {
     std::string location;
     int64_t offset = 0;
@@ -58,11 +60,10 @@ struct GraphModel;
 
 struct AttributeModel {
   /// monostate: a reference to an attribute of the enclosing function (`reference`).
-  using Value =
-      std::variant<std::monostate, float, int64_t, std::string, TensorModel,
-                   std::shared_ptr<GraphModel>, std::vector<float>, std::vector<int64_t>,
-                   std::vector<std::string>, std::vector<TensorModel>,
-                   std::vector<std::shared_ptr<GraphModel>>, TypeModel>;
+  using Value = std::variant<std::monostate, float, int64_t, std::string, TensorModel,
+                             std::shared_ptr<GraphModel>, std::vector<float>, std::vector<int64_t>,
+                             std::vector<std::string>, std::vector<TensorModel>,
+                             std::vector<std::shared_ptr<GraphModel>>, TypeModel>;
   std::string name;
   Value value;
   std::string reference;
@@ -101,7 +102,7 @@ struct FunctionModel {
   std::string overload;
   std::vector<std::string> inputs;
   std::vector<std::string> outputs;
-  std::vector<std::string> attributes;           // required ones
+  std::vector<std::string> attributes;  // required ones
   std::vector<AttributeModel> default_attributes;
   std::vector<OpsetImport> opsets;
   std::vector<NodeModel> nodes;

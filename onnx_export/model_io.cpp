@@ -1,11 +1,11 @@
 #include "onnx_export/model_io.h"
 
-#include <cstring>
-
 #include "etch_onnx.pb.h"
 #include "ir/support/checked.h"
 #include "ir/support/error.h"
+#include "onnx_export/model_sink.h"
 #include "onnx_export/op_table.h"
+#include "onnx_export/tensor_data.h"
 #include "onnx_export/wire.h"
 
 namespace etch::onnx {
@@ -14,13 +14,23 @@ namespace {
 
 constexpr int kString = 8;
 constexpr uint64_t kProtobufLimit = (uint64_t{1} << 31) - 1;
-constexpr size_t kExternalThreshold = 1024;
-constexpr uint64_t kExternalAlignment = 4096;
 
 // AttributeProto.AttributeType.
 enum AttributeType {
-  kFloat = 1, kInt, kStringType, kTensor, kGraph, kFloats, kInts, kStrings, kTensors, kGraphs,
-  kSparse, kSparses, kType, kTypes,
+  kFloat = 1,
+  kInt,
+  kStringType,
+  kTensor,
+  kGraph,
+  kFloats,
+  kInts,
+  kStrings,
+  kTensors,
+  kGraphs,
+  kSparse,
+  kSparses,
+  kType,
+  kTypes,
 };
 
 // Reading.
@@ -34,14 +44,7 @@ class Reader {
     std::string rest;
     Model out;
     pb::GraphProto graph;
-    for (WireReader fields(bytes); !fields.done();) {
-      WireField f = next(fields);
-      if (f.number == 7 && f.type == WireType::Bytes) {
-        read_graph(f.bytes, graph, out.graph);
-      } else {
-        append(rest, f.encoded);
-      }
-    }
+    split(bytes, 7, rest, [&](auto part) { read_graph(part, graph, out.graph); });
     pb::ModelProto m;
     parse(m, rest, "the model");
     out.ir_version = m.ir_version();
@@ -61,13 +64,17 @@ class Reader {
   [[noreturn]] void bad(const std::string& what) const {
     fail_file("onnx", where_, what, "The file is damaged or no ONNX model");
   }
-  WireField next(WireReader& fields) const {
-    WireField f;
-    if (!fields.next(f)) bad("malformed protobuf");
-    return f;
-  }
-  static void append(std::string& out, std::span<const std::byte> bytes) {
-    out.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  /// Hands every bytes field `number` to `part`; the others go to `rest` as they are.
+  template <class F>
+  void split(std::span<const std::byte> bytes, uint32_t number, std::string& rest, F&& part) const {
+    for (WireReader fields(bytes); !fields.done();) {
+      WireField f;
+      if (!fields.next(f)) bad("malformed protobuf");
+      if (f.number == number && f.type == WireType::Bytes)
+        part(f.bytes);
+      else
+        rest.append(reinterpret_cast<const char*>(f.encoded.data()), f.encoded.size());
+    }
   }
   template <class M>
   void parse(M& m, const std::string& bytes, std::string_view what) const {
@@ -78,18 +85,7 @@ class Reader {
 
   /// Names must be UTF-8 without NUL.
   const std::string& text(const std::string& s) const {
-    size_t i = 0;
-    while (i < s.size()) {
-      auto c = static_cast<unsigned char>(s[i]);
-      size_t extra = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2
-                     : c >= 0xf0 && c < 0xf5 ? 3 : 9;
-      bool ok = c != 0 && i + extra < s.size();
-      for (size_t k = 1; ok && k <= extra; ++k) {
-        ok = (static_cast<unsigned char>(s[i + k]) & 0xc0) == 0x80;
-      }
-      if (!ok) bad("a name is not UTF-8 text");
-      i += extra + 1;
-    }
+    if (!is_utf8_name(s)) bad("a name is not UTF-8 text");
     return s;
   }
   template <class List>
@@ -108,14 +104,7 @@ class Reader {
   /// Initialisers one by one, so that their data stay in place; the rest through protobuf.
   void read_graph(std::span<const std::byte> bytes, pb::GraphProto& rest_proto, GraphModel& out) {
     std::string rest;
-    for (WireReader fields(bytes); !fields.done();) {
-      WireField f = next(fields);
-      if (f.number == 5 && f.type == WireType::Bytes) {
-        out.initializers.push_back(split_tensor(f.bytes));
-      } else {
-        append(rest, f.encoded);
-      }
-    }
+    split(bytes, 5, rest, [&](auto part) { out.initializers.push_back(split_tensor(part)); });
     parse(rest_proto, rest, "the graph");
     graph(rest_proto, out);
   }
@@ -123,15 +112,10 @@ class Reader {
   TensorModel split_tensor(std::span<const std::byte> bytes) {
     std::string rest;
     std::optional<std::span<const std::byte>> raw;
-    for (WireReader fields(bytes); !fields.done();) {
-      WireField f = next(fields);
-      if (f.number == 9 && f.type == WireType::Bytes) {
-        if (raw) bad("a tensor has raw_data twice");
-        raw = f.bytes;
-      } else {
-        append(rest, f.encoded);
-      }
-    }
+    split(bytes, 9, rest, [&](auto part) {
+      if (raw) bad("a tensor has raw_data twice");
+      raw = part;
+    });
     pb::TensorProto t;
     parse(t, rest, "a tensor");
     return tensor(t, raw);
@@ -174,13 +158,27 @@ class Reader {
     if (!out.reference.empty()) return out;
     int type = a.has_type() && a.type() != 0 ? a.type() : guess_type(a);
     switch (type) {
-      case kFloat: out.value = a.f(); break;
-      case kInt: out.value = static_cast<int64_t>(a.i()); break;
-      case kStringType: out.value = a.s(); break;
-      case kTensor: out.value = tensor(a.t(), std::nullopt); break;
-      case kGraph: out.value = shared_graph(a.g()); break;
-      case kFloats: out.value = std::vector<float>(a.floats().begin(), a.floats().end()); break;
-      case kInts: out.value = std::vector<int64_t>(a.ints().begin(), a.ints().end()); break;
+      case kFloat:
+        out.value = a.f();
+        break;
+      case kInt:
+        out.value = static_cast<int64_t>(a.i());
+        break;
+      case kStringType:
+        out.value = a.s();
+        break;
+      case kTensor:
+        out.value = tensor(a.t(), std::nullopt);
+        break;
+      case kGraph:
+        out.value = shared_graph(a.g());
+        break;
+      case kFloats:
+        out.value = std::vector<float>(a.floats().begin(), a.floats().end());
+        break;
+      case kInts:
+        out.value = std::vector<int64_t>(a.ints().begin(), a.ints().end());
+        break;
       case kStrings:
         out.value = std::vector<std::string>(a.strings().begin(), a.strings().end());
         break;
@@ -196,8 +194,11 @@ class Reader {
         out.value = std::move(list);
         break;
       }
-      case kType: out.value = type_of(a.tp()); break;
-      default: bad(cat("attribute ", out.name, " has the unsupported type ", type));
+      case kType:
+        out.value = type_of(a.tp());
+        break;
+      default:
+        bad(cat("attribute ", out.name, " has the unsupported type ", type));
     }
     return out;
   }
@@ -311,49 +312,39 @@ class Reader {
     return e;
   }
 
-  /// Takes raw bytes; in place when they live as long as the file and are aligned.
   TensorModel place(TensorModel t, std::span<const std::byte> raw, bool lives_on) const {
     if (raw.size() != t.bytes) {
       bad(cat("tensor ", t.name, " has ", raw.size(), " bytes of data, its type and sizes say ",
               t.bytes));
     }
-    if (lives_on && owner_ && reinterpret_cast<uintptr_t>(raw.data()) % 16 == 0) {
-      t.data = std::shared_ptr<const void>(owner_, raw.data());
-      return t;
-    }
-    auto copy = std::shared_ptr<char[]>(new char[raw.size() + 1]);
-    std::memcpy(copy.get(), raw.data(), raw.size());
-    t.data = std::shared_ptr<const void>(copy, copy.get());
+    keep_bytes(t, raw, lives_on ? owner_ : nullptr);
     return t;
   }
 
-  /// Elements from a repeated field, one by one, low `bits` bits each.
   template <class List>
   void pack(const List& list, DType dtype, size_t count, TensorModel& t) const {
-    size_t want = count;
-    // Sub-byte types store two elements per entry; complex numbers take two entries.
-    if (bits(dtype) == 4) want = (count + 1) / 2;
-    if (dtype == DType::C64 || dtype == DType::C128) want = count * 2;
+    size_t want = stored_entries(dtype, count);
     if (static_cast<size_t>(list.size()) != want) {
       bad(cat("tensor ", t.name, " has ", list.size(), " elements, its sizes say ", want));
     }
-    size_t step = want == 0 ? 0 : t.bytes / want;
-    auto data = std::shared_ptr<char[]>(new char[t.bytes + 1]);
-    char* at = data.get();
-    for (auto v : list) {
-      std::memcpy(at, &v, step);
-      at += step;
-    }
-    t.data = std::shared_ptr<const void>(data, data.get());
+    keep_entries(t, list, want);
   }
 
   void typed_data(const pb::TensorProto& t, DType dtype, size_t count, TensorModel& out) const {
     switch (dtype) {
-      case DType::F32: case DType::C64: return pack(t.float_data(), dtype, count, out);
-      case DType::F64: case DType::C128: return pack(t.double_data(), dtype, count, out);
-      case DType::I64: return pack(t.int64_data(), dtype, count, out);
-      case DType::U32: case DType::U64: return pack(t.uint64_data(), dtype, count, out);
-      default: return pack(t.int32_data(), dtype, count, out);
+      case DType::F32:
+      case DType::C64:
+        return pack(t.float_data(), dtype, count, out);
+      case DType::F64:
+      case DType::C128:
+        return pack(t.double_data(), dtype, count, out);
+      case DType::I64:
+        return pack(t.int64_data(), dtype, count, out);
+      case DType::U32:
+      case DType::U64:
+        return pack(t.uint64_data(), dtype, count, out);
+      default:
+        return pack(t.int32_data(), dtype, count, out);
     }
   }
 
@@ -392,16 +383,27 @@ void write_type(const TypeModel& t, pb::TypeProto& p) {
     auto* shape = x->mutable_shape();
     for (const DimModel& d : t.dims) {
       auto* dim = shape->add_dim();
-      if (d.value) dim->set_dim_value(*d.value);
-      else if (!d.param.empty()) dim->set_dim_param(d.param);
+      if (d.value)
+        dim->set_dim_value(*d.value);
+      else if (!d.param.empty())
+        dim->set_dim_param(d.param);
     }
   };
   switch (t.kind) {
-    case ValueKind::None: break;
-    case ValueKind::Tensor: tensor_like(p.mutable_tensor_type()); break;
-    case ValueKind::SparseTensor: tensor_like(p.mutable_sparse_tensor_type()); break;
-    case ValueKind::Sequence: write_type(*t.element, *p.mutable_sequence_type()->mutable_elem_type()); break;
-    case ValueKind::Optional: write_type(*t.element, *p.mutable_optional_type()->mutable_elem_type()); break;
+    case ValueKind::None:
+      break;
+    case ValueKind::Tensor:
+      tensor_like(p.mutable_tensor_type());
+      break;
+    case ValueKind::SparseTensor:
+      tensor_like(p.mutable_sparse_tensor_type());
+      break;
+    case ValueKind::Sequence:
+      write_type(*t.element, *p.mutable_sequence_type()->mutable_elem_type());
+      break;
+    case ValueKind::Optional:
+      write_type(*t.element, *p.mutable_optional_type()->mutable_elem_type());
+      break;
     case ValueKind::Map:
       p.mutable_map_type()->set_key_type(t.dtype);
       write_type(*t.element, *p.mutable_map_type()->mutable_value_type());
@@ -513,110 +515,53 @@ void write_function(const FunctionModel& f, pb::FunctionProto& p) {
   write_opsets(f.opsets, [&] { return p.add_opset_import(); });
 }
 
-/// One initialiser: what protobuf writes, then raw_data straight from its owner.
-struct StreamedTensor {
-  std::string head;
-  const TensorModel* tensor = nullptr;
-  bool raw = false;
-  uint64_t size() const {
-    return head.size() + (raw ? 1 + varint_size(tensor->bytes) + tensor->bytes : 0);
+StreamedTensor prepare(const TensorModel& t, ModelSink& sink) {
+  StreamedTensor out;
+  out.tensor = &t;
+  pb::TensorProto p;
+  out.raw = t.data != nullptr && !sink.goes_outside(t);
+  write_tensor_head(sink.goes_outside(t) ? sink.move_outside(t) : t, p);
+  out.head = p.SerializeAsString();
+  return out;
+}
+
+void write_to(const Model& m, ModelSink& sink) {
+  pb::ModelProto before, after;
+  before.set_ir_version(m.ir_version);
+  if (!m.producer_name.empty()) before.set_producer_name(m.producer_name);
+  if (!m.producer_version.empty()) before.set_producer_version(m.producer_version);
+  if (!m.domain.empty()) before.set_domain(m.domain);
+  if (!m.doc.empty()) before.set_doc_string(m.doc);
+  write_opsets(m.opsets, [&] { return after.add_opset_import(); });
+  for (const auto& [key, value] : m.metadata) {
+    auto* p = after.add_metadata_props();
+    p->set_key(key);
+    p->set_value(value);
   }
-};
+  for (const auto& f : m.functions) write_function(f, *after.add_functions());
 
-class Writer {
- public:
-  Writer(const Model& m, const Sink& sink, const WriteOptions& options)
-      : model_(m), sink_(sink), options_(options) {}
-
-  Written run() {
-    pb::ModelProto before, after;
-    before.set_ir_version(model_.ir_version);
-    if (!model_.producer_name.empty()) before.set_producer_name(model_.producer_name);
-    if (!model_.producer_version.empty()) before.set_producer_version(model_.producer_version);
-    if (!model_.domain.empty()) before.set_domain(model_.domain);
-    if (!model_.doc.empty()) before.set_doc_string(model_.doc);
-    write_opsets(model_.opsets, [&] { return after.add_opset_import(); });
-    for (const auto& [key, value] : model_.metadata) {
-      auto* p = after.add_metadata_props();
-      p->set_key(key);
-      p->set_value(value);
-    }
-    for (const auto& f : model_.functions) write_function(f, *after.add_functions());
-
-    pb::GraphProto head, tail;
-    write_graph_head(model_.graph, head);
-    write_graph_tail(model_.graph, tail);
-    std::string head_bytes = head.SerializeAsString(), tail_bytes = tail.SerializeAsString();
-    std::vector<StreamedTensor> tensors;
-    uint64_t graph_size = head_bytes.size() + tail_bytes.size();
-    for (const TensorModel& t : model_.graph.initializers) {
-      tensors.push_back(prepare(t));
-      uint64_t size = tensors.back().size();
-      graph_size += 1 + varint_size(size) + size;
-    }
-    if (graph_size > kProtobufLimit) {
-      fail("onnx", cat("the model would have ", graph_size, " bytes, protobuf ends at ",
-                       kProtobufLimit),
-           "Write the weights as external data");
-    }
-    put(before.SerializeAsString());
-    std::string header;
-    append_bytes_header(header, 7, graph_size);
-    put(header + head_bytes);
-    for (const StreamedTensor& t : tensors) put_tensor(t);
-    put(tail_bytes);
-    put(after.SerializeAsString());
-    return written_;
+  pb::GraphProto head, tail;
+  write_graph_head(m.graph, head);
+  write_graph_tail(m.graph, tail);
+  std::string head_bytes = head.SerializeAsString(), tail_bytes = tail.SerializeAsString();
+  std::vector<StreamedTensor> tensors;
+  uint64_t size = head_bytes.size() + tail_bytes.size();
+  for (const TensorModel& t : m.graph.initializers) {
+    tensors.push_back(prepare(t, sink));
+    size += tensors.back().field_size();
   }
-
- private:
-  StreamedTensor prepare(const TensorModel& t) {
-    StreamedTensor out;
-    out.tensor = &t;
-    pb::TensorProto p;
-    if (options_.external && t.data && t.bytes > kExternalThreshold) {
-      TensorModel moved = t;
-      moved.external = {options_.external_name, put_external(t), static_cast<int64_t>(t.bytes)};
-      write_tensor_head(moved, p);
-    } else {
-      write_tensor_head(t, p);
-      out.raw = t.data != nullptr;
-    }
-    out.head = p.SerializeAsString();
-    return out;
+  if (size > kProtobufLimit) {
+    fail("onnx", cat("the model would have ", size, " bytes, protobuf ends at ", kProtobufLimit),
+         "Write the weights as external data");
   }
-
-  int64_t put_external(const TensorModel& t) {
-    static constexpr std::byte kZeros[kExternalAlignment] = {};
-    uint64_t gap = (kExternalAlignment - written_.external_bytes % kExternalAlignment) % kExternalAlignment;
-    if (gap != 0) options_.external({kZeros, static_cast<size_t>(gap)});
-    uint64_t offset = written_.external_bytes + gap;
-    options_.external({static_cast<const std::byte*>(t.data.get()), t.bytes});
-    written_.external_bytes = offset + t.bytes;
-    return static_cast<int64_t>(offset);
-  }
-
-  void put_tensor(const StreamedTensor& t) {
-    std::string header;
-    append_bytes_header(header, 5, t.size());
-    header += t.head;
-    if (t.raw) append_bytes_header(header, 9, t.tensor->bytes);
-    put(header);
-    if (!t.raw) return;
-    sink_({static_cast<const std::byte*>(t.tensor->data.get()), t.tensor->bytes});
-    written_.model_bytes += t.tensor->bytes;
-  }
-
-  void put(const std::string& bytes) {
-    sink_(std::as_bytes(std::span(bytes)));
-    written_.model_bytes += bytes.size();
-  }
-
-  const Model& model_;
-  const Sink& sink_;
-  const WriteOptions& options_;
-  Written written_;
-};
+  sink.put(before.SerializeAsString());
+  std::string header;
+  append_bytes_header(header, 7, size);
+  sink.put(header + head_bytes);
+  for (const StreamedTensor& t : tensors) sink.put_tensor(t);
+  sink.put(tail_bytes);
+  sink.put(after.SerializeAsString());
+}
 
 }  // namespace
 
@@ -627,7 +572,9 @@ Model read_model(std::string_view where, std::shared_ptr<const void> owner,
 }
 
 Written write_model(const Model& model, const Sink& sink, const WriteOptions& options) {
-  return Writer(model, sink, options).run();
+  ModelSink out(sink, options);
+  write_to(model, out);
+  return out.written();
 }
 
 }  // namespace etch::onnx

@@ -14,7 +14,8 @@ struct ReadLimits {
 };
 
 /// Parses a model. `owner` keeps `bytes` alive: big tensors of the main graph point into it.
-/// Raises UserError (ErrorKind::Unreadable), naming `where`, for anything malformed or above a limit.
+/// Raises UserError (ErrorKind::Unreadable), naming `where`, for anything malformed or above a
+/// limit.
 Model read_model(std::string_view where, std::shared_ptr<const void> owner,
                  std::span<const std::byte> bytes, const ReadLimits& limits = {});
 

@@ -14,21 +14,23 @@ struct TypeNumber {
   int number;
 };
 constexpr TypeNumber kTypeNumbers[] = {
-    {DType::F32, 1},  {DType::U8, 2},      {DType::I8, 3},      {DType::U16, 4},  {DType::I16, 5},
-    {DType::I32, 6},  {DType::I64, 7},     {DType::Bool, 9},    {DType::F16, 10}, {DType::F64, 11},
-    {DType::U32, 12}, {DType::U64, 13},    {DType::C64, 14},    {DType::C128, 15}, {DType::BF16, 16},
-    {DType::F8E4M3, 17}, {DType::F8E5M2, 19}, {DType::U4, 21}, {DType::I4, 22},
+    {DType::F32, 1},     {DType::U8, 2},    {DType::I8, 3},    {DType::U16, 4},
+    {DType::I16, 5},     {DType::I32, 6},   {DType::I64, 7},   {DType::Bool, 9},
+    {DType::F16, 10},    {DType::F64, 11},  {DType::U32, 12},  {DType::U64, 13},
+    {DType::C64, 14},    {DType::C128, 15}, {DType::BF16, 16}, {DType::F8E4M3, 17},
+    {DType::F8E5M2, 19}, {DType::U4, 21},   {DType::I4, 22},
 };
 
 /// First opset and IR version, newest last.
-constexpr std::pair<int, int> kIrVersions[] = {{7, 3},   {9, 4},   {10, 5},  {11, 6},
-                                               {12, 7},  {15, 8},  {19, 9},  {21, 10},
+constexpr std::pair<int, int> kIrVersions[] = {{7, 3},   {9, 4},   {10, 5}, {11, 6},
+                                               {12, 7},  {15, 8},  {19, 9}, {21, 10},
                                                {23, 11}, {24, 12}, {25, 13}};
 
 /// The rows of one operator, oldest first.
 std::pair<const OnnxTypes*, const OnnxTypes*> rows_of(std::string_view op) {
   auto by_name = [](const OnnxTypes& r, std::string_view n) { return r.op < n; };
-  const OnnxTypes* first = std::lower_bound(std::begin(kOnnxTypes), std::end(kOnnxTypes), op, by_name);
+  const OnnxTypes* first =
+      std::lower_bound(std::begin(kOnnxTypes), std::end(kOnnxTypes), op, by_name);
   const OnnxTypes* last = first;
   while (last != std::end(kOnnxTypes) && last->op == op) ++last;
   return {first, last};

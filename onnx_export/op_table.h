@@ -33,7 +33,8 @@ char output_letter(const OnnxTypes& row, size_t i);
 /// The IR version of the release that brought the opset.
 int ir_version_of(int opset);
 
-/// ONNX's number of an element type (TensorProto.DataType), and back; 0 and nullopt when there is none.
+/// ONNX's number of an element type (TensorProto.DataType), and back; 0 and nullopt when there is
+/// none.
 int onnx_dtype(DType t);
 std::optional<DType> dtype_of_onnx(int number);
 

@@ -22,7 +22,8 @@ constexpr std::string_view kMxnetTakes =
     " Transpose Unsqueeze Xor ";
 
 constexpr std::string_view kCaffe2Refuses =
-    " BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor IsNaN NonMaxSuppression Scan Scatter Trilu ";
+    " BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor IsNaN NonMaxSuppression Scan Scatter "
+    "Trilu ";
 
 constexpr Profile kProfiles[] = {
     {"caffe2", "Caffe2", 7, 9, 3, kCaffe2Refuses, false, false},

@@ -7,8 +7,21 @@ namespace etch::onnx {
 namespace {
 
 enum class Kind : uint8_t {
-  Leaf, Model, Graph, Node, Attribute, Tensor, Sparse, Value, Type, TypeTensor, TypeElement, TypeMap,
-  Shape, Function, Training,
+  Leaf,
+  Model,
+  Graph,
+  Node,
+  Attribute,
+  Tensor,
+  Sparse,
+  Value,
+  Type,
+  TypeTensor,
+  TypeElement,
+  TypeMap,
+  Shape,
+  Function,
+  Training,
 };
 
 /// A field that holds a message, and of which kind.
@@ -18,27 +31,27 @@ struct Nesting {
   Kind inner;
 };
 constexpr Nesting kNestings[] = {
-    {Kind::Model, 7, Kind::Graph},          {Kind::Model, 8, Kind::Leaf},
-    {Kind::Model, 14, Kind::Leaf},          {Kind::Model, 20, Kind::Training},
-    {Kind::Model, 25, Kind::Function},      {Kind::Graph, 1, Kind::Node},
-    {Kind::Graph, 5, Kind::Tensor},         {Kind::Graph, 11, Kind::Value},
-    {Kind::Graph, 12, Kind::Value},         {Kind::Graph, 13, Kind::Value},
-    {Kind::Graph, 15, Kind::Sparse},        {Kind::Node, 5, Kind::Attribute},
-    {Kind::Attribute, 5, Kind::Tensor},     {Kind::Attribute, 6, Kind::Graph},
-    {Kind::Attribute, 10, Kind::Tensor},    {Kind::Attribute, 11, Kind::Graph},
-    {Kind::Attribute, 14, Kind::Type},      {Kind::Attribute, 15, Kind::Type},
-    {Kind::Attribute, 22, Kind::Sparse},    {Kind::Attribute, 23, Kind::Sparse},
-    {Kind::Tensor, 3, Kind::Leaf},          {Kind::Tensor, 13, Kind::Leaf},
-    {Kind::Sparse, 1, Kind::Tensor},        {Kind::Sparse, 2, Kind::Tensor},
-    {Kind::Value, 2, Kind::Type},           {Kind::Type, 1, Kind::TypeTensor},
-    {Kind::Type, 4, Kind::TypeElement},     {Kind::Type, 5, Kind::TypeMap},
-    {Kind::Type, 8, Kind::TypeTensor},      {Kind::Type, 9, Kind::TypeElement},
-    {Kind::TypeTensor, 2, Kind::Shape},     {Kind::TypeElement, 1, Kind::Type},
-    {Kind::TypeMap, 2, Kind::Type},         {Kind::Shape, 1, Kind::Leaf},
-    {Kind::Function, 7, Kind::Node},        {Kind::Function, 9, Kind::Leaf},
-    {Kind::Function, 11, Kind::Attribute},  {Kind::Function, 12, Kind::Value},
-    {Kind::Training, 1, Kind::Graph},       {Kind::Training, 2, Kind::Graph},
-    {Kind::Training, 3, Kind::Leaf},        {Kind::Training, 4, Kind::Leaf},
+    {Kind::Model, 7, Kind::Graph},         {Kind::Model, 8, Kind::Leaf},
+    {Kind::Model, 14, Kind::Leaf},         {Kind::Model, 20, Kind::Training},
+    {Kind::Model, 25, Kind::Function},     {Kind::Graph, 1, Kind::Node},
+    {Kind::Graph, 5, Kind::Tensor},        {Kind::Graph, 11, Kind::Value},
+    {Kind::Graph, 12, Kind::Value},        {Kind::Graph, 13, Kind::Value},
+    {Kind::Graph, 15, Kind::Sparse},       {Kind::Node, 5, Kind::Attribute},
+    {Kind::Attribute, 5, Kind::Tensor},    {Kind::Attribute, 6, Kind::Graph},
+    {Kind::Attribute, 10, Kind::Tensor},   {Kind::Attribute, 11, Kind::Graph},
+    {Kind::Attribute, 14, Kind::Type},     {Kind::Attribute, 15, Kind::Type},
+    {Kind::Attribute, 22, Kind::Sparse},   {Kind::Attribute, 23, Kind::Sparse},
+    {Kind::Tensor, 3, Kind::Leaf},         {Kind::Tensor, 13, Kind::Leaf},
+    {Kind::Sparse, 1, Kind::Tensor},       {Kind::Sparse, 2, Kind::Tensor},
+    {Kind::Value, 2, Kind::Type},          {Kind::Type, 1, Kind::TypeTensor},
+    {Kind::Type, 4, Kind::TypeElement},    {Kind::Type, 5, Kind::TypeMap},
+    {Kind::Type, 8, Kind::TypeTensor},     {Kind::Type, 9, Kind::TypeElement},
+    {Kind::TypeTensor, 2, Kind::Shape},    {Kind::TypeElement, 1, Kind::Type},
+    {Kind::TypeMap, 2, Kind::Type},        {Kind::Shape, 1, Kind::Leaf},
+    {Kind::Function, 7, Kind::Node},       {Kind::Function, 9, Kind::Leaf},
+    {Kind::Function, 11, Kind::Attribute}, {Kind::Function, 12, Kind::Value},
+    {Kind::Training, 1, Kind::Graph},      {Kind::Training, 2, Kind::Graph},
+    {Kind::Training, 3, Kind::Leaf},       {Kind::Training, 4, Kind::Leaf},
 };
 
 const Nesting* nesting_of(Kind outer, uint32_t field) {
@@ -48,7 +61,8 @@ const Nesting* nesting_of(Kind outer, uint32_t field) {
   return nullptr;
 }
 
-// Bytes that parsing takes, rounded up from sizeof the generated classes and the structs of model.h.
+// Bytes that parsing takes, rounded up from sizeof the generated classes and the structs of
+// model.h.
 constexpr uint64_t kMessageCost = 400;
 constexpr uint64_t kStringCost = 100;
 constexpr uint64_t kPackedCostPerByte = 16;  // one-byte varints become 8 bytes, twice
@@ -113,8 +127,8 @@ class Scan {
 
   [[noreturn]] void malformed(const Frame& at) const {
     fail_file("onnx", where_,
-              cat("malformed protobuf, ", at.reader.left(), " bytes before the end of a message at depth ",
-                  stack_.size()),
+              cat("malformed protobuf, ", at.reader.left(),
+                  " bytes before the end of a message at depth ", stack_.size()),
               "The file is damaged or no ONNX model");
   }
   [[noreturn]] void refuse(const std::string& what) const {

@@ -107,7 +107,8 @@ class Fuser {
                      [&](NodeId a, NodeId b) { return position_[a] > position_[b]; });
     for (NodeId p : producers) {
       int other = group_[p];
-      if (other != own && !groups_[static_cast<size_t>(other)].empty()) try_merge(other, own, p, id);
+      if (other != own && !groups_[static_cast<size_t>(other)].empty())
+        try_merge(other, own, p, id);
     }
   }
 
@@ -128,12 +129,12 @@ class Fuser {
     groups_[static_cast<size_t>(own)] = std::move(merged);
   }
 
-  /// A smaller producer that is broadcast is computed for every element again: only if that is cheap.
-  /// After a reduction it is computed once per row.
+  /// A smaller producer that is broadcast is computed for every element again: only if that is
+  /// cheap. After a reduction it is computed once per row.
   bool worth_repeating(const std::vector<NodeId>& producer, NodeId from, NodeId to) {
     const Node& n = g_.node(to);
-    const Shape& space = n.op->kind == OpKind::Reduction ? g_.type(n.inputs[0]).shape
-                                                          : n.outputs[0].shape;
+    const Shape& space =
+        n.op->kind == OpKind::Reduction ? g_.type(n.inputs[0]).shape : n.outputs[0].shape;
     Dim made = shape_numel(g_.node(from).outputs[0].shape), read = shape_numel(space);
     if (dim_equal(made, read) == Truth::Yes || reductions(producer) != 0) return true;
     int sum = 0;
@@ -141,7 +142,8 @@ class Fuser {
     return sum <= kCheapCost;
   }
 
-  /// The latest position up to `at` that no group straddles: nothing before it can lead to anything after.
+  /// The latest position up to `at` that no group straddles: nothing before it can lead to anything
+  /// after.
   size_t horizon(size_t at) const {
     for (bool moved = true; moved;) {
       moved = false;

@@ -97,7 +97,11 @@ CompiledStats Compiled::stats() const {
 
 void Compiled::save(const std::string& path) const {
   impl_->pull();
-  runtime::save_artifact(path, impl_->trace.graph(), *impl_->program, impl_->state);
+  runtime::Artifact artifact;
+  artifact.graph = impl_->program->graph();
+  artifact.traced = impl_->trace.graph();
+  artifact.state = impl_->state;
+  runtime::save_artifact(path, artifact);
 }
 
 std::vector<Tensor> Jit::operator()(std::span<const Tensor> inputs, std::source_location loc) {

@@ -20,7 +20,8 @@ constexpr int kSideBySide = 4;
 
 void Emitter::emit_column() {
   inner_points_ = b_.getInt64(1);
-  for (int a = 0; a < plan_.inner; ++a) inner_points_ = b_.CreateMul(inner_points_, size(plan_.outer + a));
+  for (int a = 0; a < plan_.inner; ++a)
+    inner_points_ = b_.CreateMul(inner_points_, size(plan_.outer + a));
   int wide = options_.tier > 0 && plan_.nodes.size() <= 60 ? kSideBySide : 1;
   int64_t width = int64_t{wide} * lanes_;
   for (const auto& stage : plan_.stages) {
@@ -30,7 +31,8 @@ void Emitter::emit_column() {
         return scratch_at(reserve(entries * width * static_cast<int64_t>(itemsize(t))));
       };
       a.lanes = {place(a.type, kLanes), a.arg ? place(DType::I64, kLanes) : nullptr, width};
-      a.stack = {place(a.type, kStackHeight), a.arg ? place(DType::I64, kStackHeight) : nullptr, width};
+      a.stack = {place(a.type, kStackHeight), a.arg ? place(DType::I64, kStackHeight) : nullptr,
+                 width};
       row_accs_[node] = a;
     }
   }
@@ -77,12 +79,14 @@ void Emitter::column_stage(Blocks& blocks, int stage) {
   for (Frame& f : blocks) evaluate(f, roots, plan_.outer_mask(), lanes_);
   Parts parts;
   for (const Acc& a : accs) {
-    for (size_t u = 0; u < blocks.size(); ++u) parts.push_back({&a, static_cast<int64_t>(u) * lanes_, {}});
+    for (size_t u = 0; u < blocks.size(); ++u)
+      parts.push_back({&a, static_cast<int64_t>(u) * lanes_, {}});
   }
   Value* n = inner_points_;
   if (accs.empty()) return column_inner(blocks, stage, accs, b_.getInt64(0), n);
   loop(b_.getInt64(0), n, kChunk, [&](Value* c) {
-    Value* length = b_.CreateBinaryIntrinsic(Intrinsic::smin, b_.CreateSub(n, c), b_.getInt64(kChunk));
+    Value* length =
+        b_.CreateBinaryIntrinsic(Intrinsic::smin, b_.CreateSub(n, c), b_.getInt64(kChunk));
     Value* used = b_.CreateBinaryIntrinsic(Intrinsic::smin, length, b_.getInt64(kLanes));
     loop(b_.getInt64(0), used, 1, [&](Value* lane) {
       for (const Part& p : parts) {
@@ -94,12 +98,15 @@ void Emitter::column_stage(Blocks& blocks, int stage) {
     push_chunk(b_.CreateLShr(c, b_.getInt64(12)), parts, lanes_);
   });
   static_assert(kChunk == 1 << 12);
-  merge_chunks(b_.CreateLShr(b_.CreateAdd(n, b_.getInt64(kChunk - 1)), b_.getInt64(12)), parts, lanes_);
+  merge_chunks(b_.CreateLShr(b_.CreateAdd(n, b_.getInt64(kChunk - 1)), b_.getInt64(12)), parts,
+               lanes_);
   for (const Part& p : parts) {
     Frame& f = blocks[static_cast<size_t>(p.skip / lanes_)];
     Value* v = finish(*p.acc, p.pair, n);
-    if (varies(f, p.acc->node)) f.varying[p.acc->node] = v;
-    else f.uniform[p.acc->node] = b_.CreateExtractElement(v, uint64_t{0});
+    if (varies(f, p.acc->node))
+      f.varying[p.acc->node] = v;
+    else
+      f.uniform[p.acc->node] = b_.CreateExtractElement(v, uint64_t{0});
   }
 }
 
@@ -109,34 +116,34 @@ void Emitter::column_inner(Blocks& blocks, int stage, const std::vector<Acc>& ac
   int last = plan_.outer + plan_.inner - 1;
   walk(*blocks[0].parent, plan_.outer, plan_.inner, from, to,
        [&](Frame& stretch, Value* p, Value* j0, Value* j1) {
-    Blocks rows;
-    for (Frame& block : blocks) {
-      rows.push_back(child(block));
-      for (int a = plan_.outer; a < last; ++a) {
-        set_index(rows.back(), a, stretch.index[static_cast<size_t>(a)]);
-        fold(rows.back(), a);
-      }
-    }
-    Value* start = b_.CreateSub(p, j0);
-    loop(j0, j1, 1, [&](Value* j) {
-      Value* flat = b_.CreateAdd(start, j);
-      // Chunks begin at multiples of 4096, so the flat number gives the lane.
-      Value* lane = b_.CreateAnd(flat, b_.getInt64(kLanes - 1));
-      for (size_t u = 0; u < rows.size(); ++u) {
-        Frame f = child(rows[u]);
-        set_index(f, last, j);
-        evaluate(f, roots);
-        int64_t skip = static_cast<int64_t>(u) * lanes_;
-        for (const Acc& a : accs) {
-          Pair v{get(f, plan_.nodes[a.node].in[0]), nullptr};
-          if (a.arg) v.index = splat(flat, lanes_);
-          v = combine(a, load_pair(a, a.lanes, lane, skip, lanes_, nullptr), v);
-          store_pair(a, v, a.lanes, lane, skip, nullptr);
-        }
-        if (stage == plan_.store_stage) store_all(f, true);
-      }
-    });
-  });
+         Blocks rows;
+         for (Frame& block : blocks) {
+           rows.push_back(child(block));
+           for (int a = plan_.outer; a < last; ++a) {
+             set_index(rows.back(), a, stretch.index[static_cast<size_t>(a)]);
+             fold(rows.back(), a);
+           }
+         }
+         Value* start = b_.CreateSub(p, j0);
+         loop(j0, j1, 1, [&](Value* j) {
+           Value* flat = b_.CreateAdd(start, j);
+           // Chunks begin at multiples of 4096, so the flat number gives the lane.
+           Value* lane = b_.CreateAnd(flat, b_.getInt64(kLanes - 1));
+           for (size_t u = 0; u < rows.size(); ++u) {
+             Frame f = child(rows[u]);
+             set_index(f, last, j);
+             evaluate(f, roots);
+             int64_t skip = static_cast<int64_t>(u) * lanes_;
+             for (const Acc& a : accs) {
+               Pair v{get(f, plan_.nodes[a.node].in[0]), nullptr};
+               if (a.arg) v.index = splat(flat, lanes_);
+               v = combine(a, load_pair(a, a.lanes, lane, skip, lanes_, nullptr), v);
+               store_pair(a, v, a.lanes, lane, skip, nullptr);
+             }
+             if (stage == plan_.store_stage) store_all(f, true);
+           }
+         });
+       });
 }
 
 /// Folds lanes 32, 16, ..., 1 apart; lanes from `used` on are absent and skipped.

@@ -10,7 +10,10 @@ using ir::Prim;
 
 Emitter::Emitter(Module& module, const KernelPlan& plan, const Target& target,
                  const CompileOptions& options, EntryInfo& info)
-    : plan_(plan), options_(options), info_(info), b_(module.getContext()),
+    : plan_(plan),
+      options_(options),
+      info_(info),
+      b_(module.getContext()),
       entry_(module.getContext()) {
   wide_masks_ = target.isa == runtime::Isa::Avx512;
   vector_bits_ = wide_masks_ ? 512 : 256;
@@ -32,14 +35,21 @@ Emitter::Emitter(Module& module, const KernelPlan& plan, const Target& target,
 
 void Emitter::run() {
   switch (plan_.skeleton) {
-    case Skeleton::Pointwise: emit_pointwise(); break;
-    case Skeleton::Row: emit_row(); break;
-    case Skeleton::Column: emit_column(); break;
+    case Skeleton::Pointwise:
+      emit_pointwise();
+      break;
+    case Skeleton::Row:
+      emit_row();
+      break;
+    case Skeleton::Column:
+      emit_column();
+      break;
   }
   b_.CreateRetVoid();
 }
 
-// ---- arguments ------------------------------------------------------------------------------------
+// ---- arguments
+// ------------------------------------------------------------------------------------
 
 Value* Emitter::field(unsigned i) {
   Value*& v = arguments_[i];
@@ -57,7 +67,8 @@ Value* Emitter::argument(unsigned table_field, uint64_t i) {
   Value* table = field(table_field);
   bool pointer = table_field == kBuffers;
   Value* at = entry_.CreateConstGEP1_64(entry_.getInt64Ty(), table, i);
-  Value* v = entry_.CreateLoad(pointer ? static_cast<Type*>(entry_.getPtrTy()) : entry_.getInt64Ty(), at);
+  Value* v =
+      entry_.CreateLoad(pointer ? static_cast<Type*>(entry_.getPtrTy()) : entry_.getInt64Ty(), at);
   return arguments_[key] = v;
 }
 
@@ -77,7 +88,8 @@ Value* Emitter::slots(DType t, int64_t count, const char* name) {
   return a;
 }
 
-// ---- control flow ---------------------------------------------------------------------------------
+// ---- control flow
+// ---------------------------------------------------------------------------------
 
 Values Emitter::loop(Value* from, Value* to, int64_t step, const Values& carried,
                      function_ref<Values(Value*, const Values&)> body) {
@@ -128,7 +140,8 @@ void Emitter::when(Value* condition, function_ref<void()> then) {
   b_.SetInsertPoint(after);
 }
 
-void Emitter::walk(const Frame& parent, int first, int count, Value* from, Value* to, Stretch body) {
+void Emitter::walk(const Frame& parent, int first, int count, Value* from, Value* to,
+                   Stretch body) {
   int last = first + count - 1;
   if (count == 1) {
     Frame f = child(parent);
@@ -182,7 +195,8 @@ void Emitter::walk(const Frame& parent, int first, int count, Value* from, Value
   });
 }
 
-// ---- positions ------------------------------------------------------------------------------------
+// ---- positions
+// ------------------------------------------------------------------------------------
 
 Frame Emitter::root() {
   Frame f;
@@ -256,7 +270,8 @@ Value* Emitter::address(const Frame& f, int access) {
   return by == nullptr ? base : element(plan_.access(access).dtype, base, by);
 }
 
-// ---- values ---------------------------------------------------------------------------------------
+// ---- values
+// ---------------------------------------------------------------------------------------
 
 Value* Emitter::lane_numbers(int lanes, unsigned width) {
   SmallVector<Constant*, 64> numbers;
@@ -267,7 +282,8 @@ Value* Emitter::lane_numbers(int lanes, unsigned width) {
 Value* Emitter::tail_mask(Value* remaining, int lanes) {
   // Lane numbers as narrow as the elements: no conversion between mask widths.
   unsigned width = lanes >= 64 ? 8 : lanes >= 32 ? 16 : 32;
-  Value* count = b_.CreateBinaryIntrinsic(Intrinsic::smin, remaining, b_.getInt64(static_cast<uint64_t>(lanes)));
+  Value* count = b_.CreateBinaryIntrinsic(Intrinsic::smin, remaining,
+                                          b_.getInt64(static_cast<uint64_t>(lanes)));
   Value* limit = splat(b_.CreateTrunc(count, b_.getIntNTy(width)), lanes);
   return b_.CreateICmpULT(lane_numbers(lanes, width), limit);
 }
@@ -286,7 +302,9 @@ Value* Emitter::get(Frame& f, uint32_t id) {
   if (varies(f, id) || f.lanes == 1) return find(f, id);
   for (const Frame* at = &f; at != nullptr; at = at->parent) {
     Value* v = at->splat.lookup(id);
-    if (v != nullptr && cast<FixedVectorType>(v->getType())->getNumElements() == static_cast<unsigned>(f.lanes)) return v;
+    if (v != nullptr &&
+        cast<FixedVectorType>(v->getType())->getNumElements() == static_cast<unsigned>(f.lanes))
+      return v;
   }
   return f.splat[id] = splat(find(f, id), f.lanes);
 }
@@ -329,11 +347,14 @@ Value* Emitter::emit_node(Frame& f, uint32_t id) {
     at = &scalar;
   }
   switch (n.op) {
-    case Prim::Load: return emit_load(*at, n);
-    case Prim::Index: return emit_index(*at, static_cast<int>(n.bits));
+    case Prim::Load:
+      return emit_load(*at, n);
+    case Prim::Index:
+      return emit_index(*at, static_cast<int>(n.bits));
     case Prim::Param:
       return emit_prim(b_, Prim::Cast, DType::I64, n.dtype, {argument(kParams, n.bits)});
-    default: break;
+    default:
+      break;
   }
   SmallVector<Value*, 4> in;
   for (int i = 0; i < ir::arity(n.op); ++i) in.push_back(get(*at, n.in[i]));
@@ -362,8 +383,11 @@ Value* Emitter::emit_load(Frame& f, const ir::ExprNode& n) {
     Type* type = memory_type(b_, a.dtype, f.lanes);
     Value* pointers = b_.CreateGEP(type->getScalarType(), at, by);
     Value* mask = f.mask != nullptr ? f.mask
-                                    : Constant::getAllOnesValue(FixedVectorType::get(b_.getInt1Ty(), static_cast<unsigned>(f.lanes)));
-    v = from_memory(b_, a.dtype, b_.CreateMaskedGather(type, pointers, Align(itemsize(a.dtype)), mask, Constant::getNullValue(type)));
+                                    : Constant::getAllOnesValue(FixedVectorType::get(
+                                          b_.getInt1Ty(), static_cast<unsigned>(f.lanes)));
+    v = from_memory(b_, a.dtype,
+                    b_.CreateMaskedGather(type, pointers, Align(itemsize(a.dtype)), mask,
+                                          Constant::getNullValue(type)));
   }
   return a.dtype == n.dtype ? v : emit_prim(b_, Prim::Cast, a.dtype, n.dtype, {v});
 }
@@ -371,16 +395,19 @@ Value* Emitter::emit_load(Frame& f, const ir::ExprNode& n) {
 Value* Emitter::load_memory(DType t, Value* pointer, int lanes, Value* mask) {
   Type* type = memory_type(b_, t, lanes);
   Align align(itemsize(t));
-  Value* v = mask == nullptr ? static_cast<Value*>(b_.CreateAlignedLoad(type, pointer, align))
-                             : b_.CreateMaskedLoad(type, pointer, align, mask, Constant::getNullValue(type));
+  Value* v = mask == nullptr
+                 ? static_cast<Value*>(b_.CreateAlignedLoad(type, pointer, align))
+                 : b_.CreateMaskedLoad(type, pointer, align, mask, Constant::getNullValue(type));
   return from_memory(b_, t, v);
 }
 
 void Emitter::store_memory(DType t, Value* v, Value* pointer, Value* mask) {
   v = to_memory(b_, t, v);
   Align align(itemsize(t));
-  if (mask == nullptr) b_.CreateAlignedStore(v, pointer, align);
-  else b_.CreateMaskedStore(v, pointer, align, mask);
+  if (mask == nullptr)
+    b_.CreateAlignedStore(v, pointer, align);
+  else
+    b_.CreateMaskedStore(v, pointer, align, mask);
 }
 
 void Emitter::store(Frame& f, int s) {
@@ -408,7 +435,8 @@ void Emitter::store_all(Frame& f, bool inner) {
   }
 }
 
-// ---- stages ---------------------------------------------------------------------------------------
+// ---- stages
+// ---------------------------------------------------------------------------------------
 
 int Emitter::stage_count() const {
   int reducing = static_cast<int>(plan_.stages.size());
@@ -427,7 +455,8 @@ std::vector<uint32_t> Emitter::stage_roots(int stage) const {
   std::vector<uint32_t> roots;
   if (stage == plan_.store_stage) roots = inner_store_roots();
   if (stage < static_cast<int>(plan_.stages.size())) {
-    for (uint32_t r : plan_.stages[static_cast<size_t>(stage)]) roots.push_back(plan_.nodes[r].in[0]);
+    for (uint32_t r : plan_.stages[static_cast<size_t>(stage)])
+      roots.push_back(plan_.nodes[r].in[0]);
   }
   return roots;
 }

@@ -1,5 +1,5 @@
-// One kernel's function while it is emitted: arguments, loops, positions in the index space, and the
-// values of scalar expressions at a position.
+// One kernel's function while it is emitted: arguments, loops, positions in the index space, and
+// the values of scalar expressions at a position.
 #pragma once
 
 #include <functional>
@@ -21,9 +21,9 @@ using Values = llvm::SmallVector<Value*, 8>;
 /// must be emitted where its parents' code dominates.
 struct Frame {
   const Frame* parent = nullptr;
-  int axis = -1;            // the axis along which vectors run; -1: scalars only
+  int axis = -1;  // the axis along which vectors run; -1: scalars only
   int lanes = 1;
-  Value* mask = nullptr;    // lanes that exist; null: all
+  Value* mask = nullptr;      // lanes that exist; null: all
   std::vector<Value*> index;  // per axis, i64; of lane 0 along `axis`
   std::vector<Value*> base;   // per access: pointer to the element at index 0 of the open axes
   uint64_t open = 0;          // axes whose index is not yet part of base
@@ -77,12 +77,15 @@ class Emitter {
   Value* get(Frame& f, uint32_t id);
   /// Emits what `roots` need and nobody has, if it depends on no axis outside `axes`; values used
   /// by others get a vector of `lanes` at once.
-  void evaluate(Frame& f, llvm::ArrayRef<uint32_t> roots, uint64_t axes = ~uint64_t{0}, int lanes = 1);
+  void evaluate(Frame& f, llvm::ArrayRef<uint32_t> roots, uint64_t axes = ~uint64_t{0},
+                int lanes = 1);
   Value* emit_node(Frame& f, uint32_t id);
   Value* emit_load(Frame& f, const ir::ExprNode& n);
   Value* emit_index(Frame& f, int axis);
   Value* lane_numbers(int lanes, unsigned width = 64);
-  Value* splat(Value* scalar, int lanes) { return lanes == 1 ? scalar : b_.CreateVectorSplat(static_cast<unsigned>(lanes), scalar); }
+  Value* splat(Value* scalar, int lanes) {
+    return lanes == 1 ? scalar : b_.CreateVectorSplat(static_cast<unsigned>(lanes), scalar);
+  }
   Value* tail_mask(Value* remaining, int lanes);
   void store(Frame& f, int store);
   Value* load_memory(DType t, Value* pointer, int lanes, Value* mask);
@@ -161,7 +164,8 @@ class Emitter {
   // Columns (column.cpp).
   using Blocks = std::vector<Frame>;
   void column_stage(Blocks& blocks, int stage);
-  void column_inner(Blocks& blocks, int stage, const std::vector<Acc>& accs, Value* from, Value* to);
+  void column_inner(Blocks& blocks, int stage, const std::vector<Acc>& accs, Value* from,
+                    Value* to);
   void fold_columns(Parts& parts, Value* used);
 
   enum Field : unsigned { kBuffers, kSizes, kStrides, kOffsets, kParams, kBegin, kEnd, kScratch };
@@ -172,7 +176,7 @@ class Emitter {
   Builder b_;
   Builder entry_;
   llvm::Function* fn_ = nullptr;
-  bool wide_masks_ = false;   // masked access to 8- and 16-bit elements (AVX-512)
+  bool wide_masks_ = false;  // masked access to 8- and 16-bit elements (AVX-512)
   int vector_bits_ = 256;
   int lanes_ = 8;
   llvm::DenseMap<uint64_t, Value*> arguments_;

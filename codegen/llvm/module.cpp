@@ -60,8 +60,8 @@ bool build(llvm::Module& module, std::span<const KernelPlan> kernels, const Targ
   return false;
 }
 
-bool compile(std::span<const KernelPlan> kernels, const Target& target, const CompileOptions& options,
-             CompiledObject& out, std::string& reason) {
+bool compile(std::span<const KernelPlan> kernels, const Target& target,
+             const CompileOptions& options, CompiledObject& out, std::string& reason) {
   if (target.isa == runtime::Isa::Generic) {
     reason = "native code starts at AVX2";
     return false;
@@ -106,7 +106,8 @@ std::string print(std::span<const KernelPlan> kernels, const Target& target,
 
 }  // namespace etch::codegen
 
-extern "C" __attribute__((visibility("default"))) const etch::codegen::LlvmModule* etch_llvm_backend() {
+extern "C" __attribute__((visibility("default"))) const etch::codegen::LlvmModule*
+etch_llvm_backend() {
   static const etch::codegen::LlvmModule module{etch::codegen::kLlvmModuleAbi, LLVM_VERSION_STRING,
                                                 &etch::codegen::compile, &etch::codegen::print};
   return &module;

@@ -7,7 +7,8 @@ using namespace llvm;
 
 namespace {
 
-/// Independent copies of the body per iteration: enough to hide latencies, short code for long bodies.
+/// Independent copies of the body per iteration: enough to hide latencies, short code for long
+/// bodies.
 int unroll_for(size_t nodes, int tier) {
   if (tier == 0) return 1;
   return nodes <= 24 ? 4 : nodes <= 90 ? 2 : 1;
@@ -54,7 +55,8 @@ void Emitter::emit_points(Frame& stretch, Value* j0, Value* j1) {
       store_all(f, false);
     }
   };
-  // Uniform values move out of the loops; a stretch is never empty when there are outer axes to fold.
+  // Uniform values move out of the loops; a stretch is never empty when there are outer axes to
+  // fold.
   when(b_.CreateICmpSLT(j0, j1), [&] {
     evaluate(stretch, roots, ~(uint64_t{1} << axis), lanes_);
     auto main = [&](Value* from, int lanes, int copies) -> Value* {

@@ -45,8 +45,8 @@ bool harmless_divisor(Value* d) {
   return i != nullptr && !i->isZero() && !i->isMinusOne();
 }
 
-/// Truncated quotient for divisors that are neither 0 nor -1. Narrow integers divide as floats, which
-/// is exact after truncation and has vector instructions.
+/// Truncated quotient for divisors that are neither 0 nor -1. Narrow integers divide as floats,
+/// which is exact after truncation and has vector instructions.
 Value* plain_quotient(Builder& b, DType t, Value* x, Value* d, bool exact_only) {
   bool sign = is_signed_int(t);
   bool vector = isa<VectorType>(x->getType());
@@ -65,7 +65,8 @@ Value* plain_quotient(Builder& b, DType t, Value* x, Value* d, bool exact_only) 
 Value* int_quotient(Builder& b, DType t, Value* x, Value* d) {
   if (harmless_divisor(d)) return plain_quotient(b, t, x, d, true);
   Value* is_zero = b.CreateICmpEQ(d, zero(d));
-  Value* flip = is_signed_int(t) ? b.CreateICmpEQ(d, Constant::getAllOnesValue(d->getType())) : nullptr;
+  Value* flip =
+      is_signed_int(t) ? b.CreateICmpEQ(d, Constant::getAllOnesValue(d->getType())) : nullptr;
   Value* bad = flip == nullptr ? is_zero : b.CreateOr(is_zero, flip);
   Value* q = plain_quotient(b, t, x, b.CreateSelect(bad, all(d, 1), d), false);
   q = b.CreateSelect(is_zero, zero(q), q);
@@ -117,7 +118,8 @@ Value* extreme(Builder& b, bool largest, DType t, Value* x, Value* y) {
   if (is_bool(t)) return largest ? b.CreateOr(x, y) : b.CreateAnd(x, y);
   bool sign = is_signed_int(t);
   return b.CreateBinaryIntrinsic(largest ? (sign ? Intrinsic::smax : Intrinsic::umax)
-                                         : (sign ? Intrinsic::smin : Intrinsic::umin), x, y);
+                                         : (sign ? Intrinsic::smin : Intrinsic::umin),
+                                 x, y);
 }
 
 /// Truncates, saturates, NaN = 0: everything out of range is replaced before the conversion.
@@ -136,8 +138,10 @@ Value* float_to_int(Builder& b, DType from, DType to, Value* x) {
   c = b.CreateSelect(big, zero(c), c);
   Type* out = like(x, b.getIntNTy(static_cast<unsigned>(bits(to))));
   Value* r;
-  if (bits(to) < 32) r = b.CreateTrunc(b.CreateFPToSI(c, like(x, b.getInt32Ty())), out);
-  else r = sign ? b.CreateFPToSI(c, out) : b.CreateFPToUI(c, out);
+  if (bits(to) < 32)
+    r = b.CreateTrunc(b.CreateFPToSI(c, like(x, b.getInt32Ty())), out);
+  else
+    r = sign ? b.CreateFPToSI(c, out) : b.CreateFPToUI(c, out);
   return b.CreateSelect(big, ConstantInt::get(out, int_limit(to, true)), r);
 }
 
@@ -161,38 +165,57 @@ Value* emit_cast(Builder& b, DType from, DType to, Value* x) {
 Value* compare(Builder& b, Prim op, DType t, Value* x, Value* y) {
   if (is_float(t)) {
     switch (op) {
-      case Prim::Eq: return b.CreateFCmpOEQ(x, y);
-      case Prim::Ne: return b.CreateFCmpUNE(x, y);
-      case Prim::Lt: return b.CreateFCmpOLT(x, y);
-      default: return b.CreateFCmpOLE(x, y);
+      case Prim::Eq:
+        return b.CreateFCmpOEQ(x, y);
+      case Prim::Ne:
+        return b.CreateFCmpUNE(x, y);
+      case Prim::Lt:
+        return b.CreateFCmpOLT(x, y);
+      default:
+        return b.CreateFCmpOLE(x, y);
     }
   }
   bool sign = is_signed_int(t);
   switch (op) {
-    case Prim::Eq: return b.CreateICmpEQ(x, y);
-    case Prim::Ne: return b.CreateICmpNE(x, y);
-    case Prim::Lt: return sign ? b.CreateICmpSLT(x, y) : b.CreateICmpULT(x, y);
-    default: return sign ? b.CreateICmpSLE(x, y) : b.CreateICmpULE(x, y);
+    case Prim::Eq:
+      return b.CreateICmpEQ(x, y);
+    case Prim::Ne:
+      return b.CreateICmpNE(x, y);
+    case Prim::Lt:
+      return sign ? b.CreateICmpSLT(x, y) : b.CreateICmpULT(x, y);
+    default:
+      return sign ? b.CreateICmpSLE(x, y) : b.CreateICmpULE(x, y);
   }
 }
 
 Value* arithmetic(Builder& b, Prim op, DType t, ArrayRef<Value*> in) {
   if (is_float(t)) {
     switch (op) {
-      case Prim::Add: return b.CreateFAdd(in[0], in[1]);
-      case Prim::Sub: return b.CreateFSub(in[0], in[1]);
-      case Prim::Mul: return b.CreateFMul(in[0], in[1]);
-      case Prim::Div: return b.CreateFDiv(in[0], in[1]);
-      case Prim::Neg: return b.CreateFNeg(in[0]);
-      default: return b.CreateUnaryIntrinsic(Intrinsic::fabs, in[0]);
+      case Prim::Add:
+        return b.CreateFAdd(in[0], in[1]);
+      case Prim::Sub:
+        return b.CreateFSub(in[0], in[1]);
+      case Prim::Mul:
+        return b.CreateFMul(in[0], in[1]);
+      case Prim::Div:
+        return b.CreateFDiv(in[0], in[1]);
+      case Prim::Neg:
+        return b.CreateFNeg(in[0]);
+      default:
+        return b.CreateUnaryIntrinsic(Intrinsic::fabs, in[0]);
     }
   }
   switch (op) {
-    case Prim::Add: return b.CreateAdd(in[0], in[1]);
-    case Prim::Sub: return b.CreateSub(in[0], in[1]);
-    case Prim::Mul: return b.CreateMul(in[0], in[1]);
-    case Prim::Div: return int_quotient(b, t, in[0], in[1]);
-    case Prim::Neg: return b.CreateNeg(in[0]);
+    case Prim::Add:
+      return b.CreateAdd(in[0], in[1]);
+    case Prim::Sub:
+      return b.CreateSub(in[0], in[1]);
+    case Prim::Mul:
+      return b.CreateMul(in[0], in[1]);
+    case Prim::Div:
+      return int_quotient(b, t, in[0], in[1]);
+    case Prim::Neg:
+      return b.CreateNeg(in[0]);
     default:
       if (!is_signed_int(t)) return in[0];
       return b.CreateBinaryIntrinsic(Intrinsic::abs, in[0], b.getFalse());
@@ -224,27 +247,56 @@ Value* to_memory(Builder& b, DType t, Value* v) {
 
 Value* emit_prim(Builder& b, Prim op, DType t, DType result, ArrayRef<Value*> in) {
   switch (op) {
-    case Prim::Add: case Prim::Sub: case Prim::Mul: case Prim::Div: case Prim::Neg: case Prim::Abs:
+    case Prim::Add:
+    case Prim::Sub:
+    case Prim::Mul:
+    case Prim::Div:
+    case Prim::Neg:
+    case Prim::Abs:
       return arithmetic(b, op, t, in);
-    case Prim::Rem: return b.CreateSub(in[0], b.CreateMul(int_quotient(b, t, in[0], in[1]), in[1]));
-    case Prim::Sqrt: return b.CreateUnaryIntrinsic(Intrinsic::sqrt, in[0]);
-    case Prim::Fma: return b.CreateIntrinsic(Intrinsic::fma, {in[0]->getType()}, in);
-    case Prim::Min: case Prim::Max: return extreme(b, op == Prim::Max, t, in[0], in[1]);
-    case Prim::Floor: return b.CreateUnaryIntrinsic(Intrinsic::floor, in[0]);
-    case Prim::Ceil: return b.CreateUnaryIntrinsic(Intrinsic::ceil, in[0]);
-    case Prim::Trunc: return b.CreateUnaryIntrinsic(Intrinsic::trunc, in[0]);
-    case Prim::Rint: return b.CreateUnaryIntrinsic(Intrinsic::roundeven, in[0]);
-    case Prim::Copysign: return b.CreateBinaryIntrinsic(Intrinsic::copysign, in[0], in[1]);
-    case Prim::And: return b.CreateAnd(in[0], in[1]);
-    case Prim::Or: return b.CreateOr(in[0], in[1]);
-    case Prim::Xor: return b.CreateXor(in[0], in[1]);
-    case Prim::Not: return b.CreateNot(in[0]);
-    case Prim::Shl: case Prim::Shr: return shift(b, op, t, in[0], in[1]);
-    case Prim::Eq: case Prim::Ne: case Prim::Lt: case Prim::Le: return compare(b, op, t, in[0], in[1]);
-    case Prim::Select: return b.CreateSelect(in[0], in[1], in[2]);
-    case Prim::Cast: return emit_cast(b, t, result, in[0]);
-    case Prim::Bitcast: return b.CreateBitCast(in[0], like(in[0], scalar_type(b, result)));
-    default: return nullptr;
+    case Prim::Rem:
+      return b.CreateSub(in[0], b.CreateMul(int_quotient(b, t, in[0], in[1]), in[1]));
+    case Prim::Sqrt:
+      return b.CreateUnaryIntrinsic(Intrinsic::sqrt, in[0]);
+    case Prim::Fma:
+      return b.CreateIntrinsic(Intrinsic::fma, {in[0]->getType()}, in);
+    case Prim::Min:
+    case Prim::Max:
+      return extreme(b, op == Prim::Max, t, in[0], in[1]);
+    case Prim::Floor:
+      return b.CreateUnaryIntrinsic(Intrinsic::floor, in[0]);
+    case Prim::Ceil:
+      return b.CreateUnaryIntrinsic(Intrinsic::ceil, in[0]);
+    case Prim::Trunc:
+      return b.CreateUnaryIntrinsic(Intrinsic::trunc, in[0]);
+    case Prim::Rint:
+      return b.CreateUnaryIntrinsic(Intrinsic::roundeven, in[0]);
+    case Prim::Copysign:
+      return b.CreateBinaryIntrinsic(Intrinsic::copysign, in[0], in[1]);
+    case Prim::And:
+      return b.CreateAnd(in[0], in[1]);
+    case Prim::Or:
+      return b.CreateOr(in[0], in[1]);
+    case Prim::Xor:
+      return b.CreateXor(in[0], in[1]);
+    case Prim::Not:
+      return b.CreateNot(in[0]);
+    case Prim::Shl:
+    case Prim::Shr:
+      return shift(b, op, t, in[0], in[1]);
+    case Prim::Eq:
+    case Prim::Ne:
+    case Prim::Lt:
+    case Prim::Le:
+      return compare(b, op, t, in[0], in[1]);
+    case Prim::Select:
+      return b.CreateSelect(in[0], in[1], in[2]);
+    case Prim::Cast:
+      return emit_cast(b, t, result, in[0]);
+    case Prim::Bitcast:
+      return b.CreateBitCast(in[0], like(in[0], scalar_type(b, result)));
+    default:
+      return nullptr;
   }
 }
 
@@ -256,7 +308,8 @@ Constant* reduce_identity(Builder& b, ReduceKind kind, DType t, int lanes) {
       return is_float(t) ? ConstantFP::getNegativeZero(type) : Constant::getNullValue(type);
     case ReduceKind::Prod:
       return is_float(t) ? ConstantFP::get(type, 1.0) : ConstantInt::get(type, 1);
-    default: break;
+    default:
+      break;
   }
   if (is_float(t)) return ConstantFP::getInfinity(type, low);
   if (is_bool(t)) return ConstantInt::get(type, low ? 0 : 1);
@@ -266,9 +319,12 @@ Constant* reduce_identity(Builder& b, ReduceKind kind, DType t, int lanes) {
 Value* reduce_combine(Builder& b, ReduceKind kind, DType t, Value* left, Value* right) {
   bool real = is_float(t);
   switch (kind) {
-    case ReduceKind::Sum: return real ? b.CreateFAdd(left, right) : b.CreateAdd(left, right);
-    case ReduceKind::Prod: return real ? b.CreateFMul(left, right) : b.CreateMul(left, right);
-    default: return extreme(b, kind == ReduceKind::Max, t, left, right);
+    case ReduceKind::Sum:
+      return real ? b.CreateFAdd(left, right) : b.CreateAdd(left, right);
+    case ReduceKind::Prod:
+      return real ? b.CreateFMul(left, right) : b.CreateMul(left, right);
+    default:
+      return extreme(b, kind == ReduceKind::Max, t, left, right);
   }
 }
 

@@ -1,11 +1,11 @@
-// Scalar primitives as LLVM instructions on scalars (lanes 1) or vectors, without poison or undefined
-// behaviour for any operand.
+// Scalar primitives as LLVM instructions on scalars (lanes 1) or vectors, without poison or
+// undefined behaviour for any operand.
 #pragma once
 
 #include <llvm/IR/IRBuilder.h>
 
-#include "ir/scalar/prim.h"
 #include "ir/op.h"
+#include "ir/scalar/prim.h"
 
 namespace etch::codegen {
 

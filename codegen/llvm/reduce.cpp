@@ -52,8 +52,8 @@ Emitter::Pair Emitter::combine(const Acc& a, Pair l, Pair r) {
   return {b_.CreateSelect(better, r.value, l.value), b_.CreateSelect(better, r.index, l.index)};
 }
 
-Emitter::Pair Emitter::load_pair(const Acc& a, const Slots& s, Value* entry, int64_t skip, int lanes,
-                                 Value* mask) {
+Emitter::Pair Emitter::load_pair(const Acc& a, const Slots& s, Value* entry, int64_t skip,
+                                 int lanes, Value* mask) {
   Value* at = b_.CreateMul(entry, b_.getInt64(static_cast<uint64_t>(s.width)));
   at = b_.CreateAdd(at, b_.getInt64(static_cast<uint64_t>(skip)));
   Pair p{load_memory(a.type, element(a.type, s.values, at), lanes, mask), nullptr};

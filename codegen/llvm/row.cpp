@@ -20,7 +20,8 @@ constexpr size_t kShortBody = 12;
 
 void Emitter::prepare_row() {
   inner_points_ = b_.getInt64(1);
-  for (int a = 0; a < plan_.inner; ++a) inner_points_ = b_.CreateMul(inner_points_, size(plan_.outer + a));
+  for (int a = 0; a < plan_.inner; ++a)
+    inner_points_ = b_.CreateMul(inner_points_, size(plan_.outer + a));
   for (const auto& stage : plan_.stages) {
     for (uint32_t node : stage) {
       Acc a = make_acc(node);
@@ -72,7 +73,8 @@ void Emitter::emit_row_point(Frame& point) {
 
 Value* Emitter::kept_at(size_t i, Value* flat) {
   int64_t before = 0;
-  for (size_t k = 0; k < i; ++k) before += static_cast<int64_t>(itemsize(plan_.nodes[plan_.kept[k]].dtype));
+  for (size_t k = 0; k < i; ++k)
+    before += static_cast<int64_t>(itemsize(plan_.nodes[plan_.kept[k]].dtype));
   Value* start = b_.CreateMul(inner_points_, b_.getInt64(static_cast<uint64_t>(before)));
   start = b_.CreateAdd(start, b_.getInt64(static_cast<uint64_t>(info_.scratch_fixed)));
   Value* base = b_.CreateGEP(b_.getInt8Ty(), field(kScratch), start);
@@ -80,8 +82,9 @@ Value* Emitter::kept_at(size_t i, Value* flat) {
 }
 
 /// Computes one vector of the stage: stores what it stores and returns the reductions' operands.
-std::vector<Emitter::Pair> Emitter::row_values(const Frame& stretch, int stage, Value* j, Value* flat,
-                                               Value* mask, const std::vector<Acc>& accs) {
+std::vector<Emitter::Pair> Emitter::row_values(const Frame& stretch, int stage, Value* j,
+                                               Value* flat, Value* mask,
+                                               const std::vector<Acc>& accs) {
   Frame f = child(stretch);
   vectorize(f, plan_.outer + plan_.inner - 1, j, lanes_, mask);
   std::vector<uint32_t> roots = stage_roots(stage);
@@ -113,16 +116,17 @@ void Emitter::row_loop(Value* p, Value* j0, Value* j1, AtElements body) {
   Value* start = b_.CreateSub(p, j0);
   Value* full = b_.CreateAnd(b_.CreateSub(j1, j0), b_.getInt64(static_cast<uint64_t>(-step)));
   Value* middle = b_.CreateAdd(j0, full);
-  if (options_.tier == 0) middle = j0;
-  else loop(j0, middle, step, [&](Value* j) {
-    for (int u = 0; u < copies; ++u) {
-      Value* at = b_.CreateAdd(j, b_.getInt64(static_cast<uint64_t>(u * lanes_)));
-      body(at, b_.CreateAdd(start, at), nullptr);
-    }
-  });
-  loop(middle, j1, lanes_, [&](Value* j) {
-    body(j, b_.CreateAdd(start, j), tail_mask(b_.CreateSub(j1, j), lanes_));
-  });
+  if (options_.tier == 0)
+    middle = j0;
+  else
+    loop(j0, middle, step, [&](Value* j) {
+      for (int u = 0; u < copies; ++u) {
+        Value* at = b_.CreateAdd(j, b_.getInt64(static_cast<uint64_t>(u * lanes_)));
+        body(at, b_.CreateAdd(start, at), nullptr);
+      }
+    });
+  loop(middle, j1, lanes_,
+       [&](Value* j) { body(j, b_.CreateAdd(start, j), tail_mask(b_.CreateSub(j1, j), lanes_)); });
 }
 
 void Emitter::row_stage(Frame& point, int stage) {
@@ -149,7 +153,8 @@ void Emitter::row_stage(Frame& point, int stage) {
     if (!reached[id] || plan_.nodes[id].op == ir::Prim::Reduce) continue;
     for (int i = 0; i < ir::arity(plan_.nodes[id].op); ++i) reached[plan_.nodes[id].in[i]] = true;
   }
-  for (size_t i = 0; i < plan_.kept.size(); ++i) kept_done_[i] = kept_done_[i] || reached[plan_.kept[i]];
+  for (size_t i = 0; i < plan_.kept.size(); ++i)
+    kept_done_[i] = kept_done_[i] || reached[plan_.kept[i]];
 }
 
 void Emitter::reduce_row(Frame& point, int stage, std::vector<Acc> accs) {
@@ -170,20 +175,23 @@ void Emitter::reduce_row(Frame& point, int stage, std::vector<Acc> accs) {
     } else {
       // Lanes follow the flat numbering, stretches do not: values pass through a buffer.
       Value* chunk_end = b_.CreateAdd(c, length);
-      walk(point, plan_.outer, plan_.inner, c, chunk_end, [&](Frame& f, Value* p, Value* j0, Value* j1) {
-        row_loop(p, j0, j1, [&](Value* j, Value* flat, Value* mask) {
-          std::vector<Pair> v = row_values(f, stage, j, flat, mask, accs);
-          Value* at = b_.CreateSub(flat, c);
-          for (size_t k = 0; k < accs.size(); ++k) {
-            store_memory(accs[k].type, v[k].value, element(accs[k].type, accs[k].buffer, at), mask);
-          }
-        });
-      });
+      walk(point, plan_.outer, plan_.inner, c, chunk_end,
+           [&](Frame& f, Value* p, Value* j0, Value* j1) {
+             row_loop(p, j0, j1, [&](Value* j, Value* flat, Value* mask) {
+               std::vector<Pair> v = row_values(f, stage, j, flat, mask, accs);
+               Value* at = b_.CreateSub(flat, c);
+               for (size_t k = 0; k < accs.size(); ++k) {
+                 store_memory(accs[k].type, v[k].value, element(accs[k].type, accs[k].buffer, at),
+                              mask);
+               }
+             });
+           });
       results = reduce_chunk(accs, length, short_body, [&](Value* i, Value* mask) {
         std::vector<Pair> out;
         for (const Acc& a : accs) {
           Pair p{load_memory(a.type, element(a.type, a.buffer, i), lanes_, mask), nullptr};
-          if (a.arg) p.index = b_.CreateAdd(splat(b_.CreateAdd(c, i), lanes_), lane_numbers(lanes_));
+          if (a.arg)
+            p.index = b_.CreateAdd(splat(b_.CreateAdd(c, i), lanes_), lane_numbers(lanes_));
           out.push_back(p);
         }
         return out;
@@ -230,7 +238,8 @@ std::vector<Emitter::Pair> Emitter::reduce_chunk(const std::vector<Acc>& accs, V
     start = loop(b_.getInt64(0), full, kLanes, start, [&](Value* i, const Values& state) {
       Values next(state.size());
       for (int k = 0; k < vectors; ++k) {
-        std::vector<Pair> v = operands(b_.CreateAdd(i, b_.getInt64(static_cast<uint64_t>(k * lanes_))), nullptr);
+        std::vector<Pair> v =
+            operands(b_.CreateAdd(i, b_.getInt64(static_cast<uint64_t>(k * lanes_))), nullptr);
         size_t at = 0;
         for (size_t r = 0; r < accs.size(); ++r) {
           size_t per = accs[r].arg ? 2 : 1;
@@ -271,9 +280,8 @@ std::vector<Emitter::Pair> Emitter::reduce_chunk(const std::vector<Acc>& accs, V
       through_memory(b_.CreateAdd(i, b_.getInt64(static_cast<uint64_t>(lanes_))), nullptr);
     });
   }
-  loop(full, length, lanes_, [&](Value* i) {
-    through_memory(i, tail_mask(b_.CreateSub(length, i), lanes_));
-  });
+  loop(full, length, lanes_,
+       [&](Value* i) { through_memory(i, tail_mask(b_.CreateSub(length, i), lanes_)); });
   std::vector<Pair> out;
   for (const Acc& a : accs) out.push_back(fold_lanes(a));
   return out;

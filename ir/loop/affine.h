@@ -42,13 +42,14 @@ struct AxisSplit {
   Dim inner;
 };
 
-/// Splits a row-major position into one index per dim of `shape`. nullopt when no linear form does it;
-/// `split` then names an axis whose split would help, if there is one. `sizes` are those of the axes.
+/// Splits a row-major position into one index per dim of `shape`. nullopt when no linear form does
+/// it; `split` then names an axis whose split would help, if there is one. `sizes` are those of the
+/// axes.
 std::optional<IndexMap> unflatten(const Affine& flat, std::span<const Dim> shape,
                                   std::span<const Dim> sizes, AxisSplit& split);
 
-/// Gives each of `dims` one or several whole consecutive axes out of `axes`, in order (mixed radix).
-/// nullopt, perhaps with `split` set, when the sizes do not line up.
+/// Gives each of `dims` one or several whole consecutive axes out of `axes`, in order (mixed
+/// radix). nullopt, perhaps with `split` set, when the sizes do not line up.
 std::optional<IndexMap> assign_axes(std::span<const Dim> dims, std::span<const int> axes,
                                     std::span<const Dim> sizes, AxisSplit& split);
 

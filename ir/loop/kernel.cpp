@@ -9,8 +9,8 @@ char stride_class(Dim stride) { return stride.is(0) ? '0' : stride.is(1) ? '1' :
 void append_access(std::string& out, const Kernel& k, const Access& a) {
   bool input = a.buffer < static_cast<int>(k.inputs.size());
   size_t number = static_cast<size_t>(a.buffer) - (input ? 0 : k.inputs.size());
-  out += cat(" ", input ? "in" : "out", number, ":",
-             (input ? k.inputs : k.outputs)[number].dtype, "[");
+  out += cat(" ", input ? "in" : "out", number, ":", (input ? k.inputs : k.outputs)[number].dtype,
+             "[");
   for (Dim s : a.strides) out += stride_class(s);
   out += "]\n";
 }
@@ -23,9 +23,9 @@ std::string_view kind_name(ReduceKind k) {
 }  // namespace
 
 std::string kernel_key(const Kernel& k) {
-  std::string out = cat("kernel outer ", k.outer.size(), " inner ", k.inner.size(), " inputs ",
-                        k.inputs.size(), " outputs ", k.outputs.size(), " params ",
-                        k.params.size(), "\n");
+  std::string out =
+      cat("kernel outer ", k.outer.size(), " inner ", k.inner.size(), " inputs ", k.inputs.size(),
+          " outputs ", k.outputs.size(), " params ", k.params.size(), "\n");
   for (const Access& a : k.loads) append_access(out += "load", k, a);
   for (const Reduction& r : k.reductions) out += cat("reduce ", kind_name(r.kind), "\n");
   out += to_text(k.exprs);

@@ -134,10 +134,14 @@ std::optional<uint32_t> Lowering::try_make(const Demand& d) {
   auto source = sources_.find(d.value.node);
   if (source != sources_.end()) return make_load(source->second, n.outputs[0].dtype, d.map);
   switch (n.op->kind) {
-    case OpKind::Elementwise: return make_elementwise(n, d.map);
-    case OpKind::Reduction: return make_reduction(n, d.map);
-    case OpKind::View: return make_view(n, d.map);
-    default: return make_leaf(n, d.map);
+    case OpKind::Elementwise:
+      return make_elementwise(n, d.map);
+    case OpKind::Reduction:
+      return make_reduction(n, d.map);
+    case OpKind::View:
+      return make_view(n, d.map);
+    default:
+      return make_leaf(n, d.map);
   }
 }
 

@@ -1,4 +1,5 @@
-// Lowers a fusion group (a small graph of elementwise, reduction and view operators) to the loop IR.
+// Lowers a fusion group (a small graph of elementwise, reduction and view operators) to the loop
+// IR.
 #pragma once
 
 #include <optional>
@@ -18,9 +19,10 @@ struct Lowered {
   std::string reason;
 };
 
-/// Lowers the whole of `group`: every result becomes a contiguous output. Views inside the group are read
-/// through index maps; a view that is not affine, two different sets of reduced axes, or an operator
-/// without a scalar form make it fail with a reason. Axes that are contiguous in every access are merged.
+/// Lowers the whole of `group`: every result becomes a contiguous output. Views inside the group
+/// are read through index maps; a view that is not affine, two different sets of reduced axes, or
+/// an operator without a scalar form make it fail with a reason. Axes that are contiguous in every
+/// access are merged.
 Lowered lower(const Graph& group, OperandViews views = {});
 
 /// The group of one operator on operands of the given types (views optional): eager's path.

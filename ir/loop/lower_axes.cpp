@@ -120,7 +120,7 @@ IndexMap Lowering::result_map(Value v) {
 
 namespace {
 
-void append_unique(std::vector<int>& out, const Affine& e) {
+void append_axes(std::vector<int>& out, const Affine& e) {
   for (const AxisTerm& t : e.terms) out.push_back(t.axis);
 }
 
@@ -202,7 +202,7 @@ bool Lowering::assign_leftover(std::span<const Dim> shape, IndexMap& map, std::v
   std::vector<int> used, outer, all;
   for (size_t d = 0; d < shape.size(); ++d) {
     if (!done[d]) dims.push_back(shape[d]);
-    append_unique(used, map[d]);
+    append_axes(used, map[d]);
   }
   if (dims.empty()) return true;
   for (int a = 0; a < static_cast<int>(sizes_.size()); ++a) {
@@ -230,7 +230,7 @@ bool Lowering::assign_leftover(std::span<const Dim> shape, IndexMap& map, std::v
 void Lowering::check_result(std::span<const Dim> shape, const IndexMap& map) const {
   std::vector<int> used;
   for (size_t d = 0; d < shape.size(); ++d) {
-    append_unique(used, map[d]);
+    append_axes(used, map[d]);
     if (!whole(map[d], shape[d])) throw Cut{"a result takes part of an axis"};
   }
   std::sort(used.begin(), used.end());

@@ -29,10 +29,10 @@ Shape strides_along(const Affine& e, std::span<const int> axes) {
 void merge_axes(Shape& sizes, std::vector<Shape>& strides, std::vector<int>& axes,
                 const std::vector<bool>& indexed) {
   for (size_t i = sizes.size(); i-- > 1;) {
-    if (indexed[static_cast<size_t>(axes[i])] || indexed[static_cast<size_t>(axes[i - 1])]) continue;
-    bool one = std::all_of(strides.begin(), strides.end(), [&](const Shape& s) {
-      return s[i - 1].same_as(s[i] * sizes[i]);
-    });
+    if (indexed[static_cast<size_t>(axes[i])] || indexed[static_cast<size_t>(axes[i - 1])])
+      continue;
+    bool one = std::all_of(strides.begin(), strides.end(),
+                           [&](const Shape& s) { return s[i - 1].same_as(s[i] * sizes[i]); });
     if (!one) continue;
     sizes[i - 1] = sizes[i - 1] * sizes[i];
     sizes.erase(i);
@@ -96,6 +96,7 @@ Kernel Lowering::finish() const {
   k.name = kernel_name(g_);
   k.outer = plan.outer;
   k.inner = plan.inner;
+  if (k.axes() > 2 * kMaxRank) throw Cut{"it has too many axes"};
   for (const GraphInput& in : g_.inputs()) k.inputs.push_back({g_.type(in.value).dtype});
   for (const GraphResult& r : g_.results()) k.outputs.push_back({g_.type(r.value).dtype});
   std::vector<uint64_t> load_ids(loads_.size());

@@ -1,8 +1,8 @@
 // The state of one lowering; see lower.h for what it promises.
 //
-// Values are pulled from the results: each is asked for under an index map (for every dim, the linear form
-// of kernel axes that walks it), and a value asked for under two maps is written twice. An anchor fixes the
-// axes: the operand of the first reduction, or else the first result.
+// Values are pulled from the results: each is asked for under an index map (for every dim, the
+// linear form of kernel axes that walks it), and a value asked for under two maps is written twice.
+// An anchor fixes the axes: the operand of the first reduction, or else the first result.
 #pragma once
 
 #include <map>
@@ -97,12 +97,12 @@ class Lowering {
   std::unordered_map<NodeId, Source> sources_;
 
   Value anchor_;
-  std::vector<bool> anchor_inner_;          // per dim of the anchor
-  std::vector<std::vector<Dim>> factors_;   // per dim of the anchor: sizes of its axes
+  std::vector<bool> anchor_inner_;         // per dim of the anchor
+  std::vector<std::vector<Dim>> factors_;  // per dim of the anchor: sizes of its axes
 
   // Rebuilt by every attempt.
-  Shape sizes_;                  // per axis, in the anchor's order
-  std::vector<bool> inner_;      // per axis
+  Shape sizes_;              // per axis, in the anchor's order
+  std::vector<bool> inner_;  // per axis
   std::vector<int> inner_axes_, outer_axes_;
   IndexMap anchor_map_;
   ExprGraph exprs_;

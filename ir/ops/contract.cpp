@@ -49,6 +49,30 @@ int64_t static_size(const Infer& c, Dim d, std::string_view what) {
   return d.value();
 }
 
+/// The shape of conv2d(x, weight); raises when the two and the window do not fit.
+template <class A>
+Shape conv_shape(const Infer& c, const Shape& x, const Shape& w, const A& a) {
+  check_window(c, a);
+  int64_t oc = static_size(c, w[0], "number of output channels");
+  int64_t channels = static_size(c, x[1], "number of channels");
+  if (channels % a.groups != 0 || oc % a.groups != 0 || !w[1].is(channels / a.groups)) {
+    c.fail(cat("expected weight [O, C / groups, KH, KW] with groups dividing O and C, got ", w,
+               " for ", x, " and ", a.groups, " groups"));
+  }
+  int64_t kh = static_size(c, w[2], "kernel size"), kw = static_size(c, w[3], "kernel size");
+  if (kh < 1 || kw < 1) c.fail(cat("expected a kernel of at least 1 x 1, got ", w));
+  Dim oh = window_count(c, x[2], a.padding[0] + a.padding[2], kh, a.stride[0], a.dilation[0]);
+  Dim ow = window_count(c, x[3], a.padding[1] + a.padding[3], kw, a.stride[1], a.dilation[1]);
+  return {x[0], w[0], oh, ow};
+}
+
+/// Raises unless the gradient has the shape that the convolution gives.
+void require_grad_shape(const Infer& c, const Shape& want, const Shape& got) {
+  bool same = want.size() == got.size();
+  for (size_t i = 0; same && i < want.size(); ++i) same = dim_equal(want[i], got[i]) != Truth::No;
+  if (!same) c.fail(cat("expected a gradient of shape ", want, ", got ", got));
+}
+
 }  // namespace
 
 Var transpose_last(const Var& x) {
@@ -90,22 +114,10 @@ Grads MatMul::vjp(const Call& c) {
 }
 
 void Conv2d::infer(const Infer& c, Types& out) {
-  const auto& a = c.as<Attrs>();
   require_types(c);
   require_rank(c, 0, 4);
   require_rank(c, 1, 4);
-  check_window(c, a);
-  const Shape &x = c.in[0].shape, &w = c.in[1].shape;
-  int64_t oc = static_size(c, w[0], "number of output channels");
-  int64_t channels = static_size(c, x[1], "number of channels");
-  if (channels % a.groups != 0 || oc % a.groups != 0 || !w[1].is(channels / a.groups)) {
-    c.fail(cat("expected weight [O, C / groups, KH, KW] with groups dividing O and C, got ",
-               c.in[1], " for ", c.in[0], " and ", a.groups, " groups"));
-  }
-  int64_t kh = static_size(c, w[2], "kernel size"), kw = static_size(c, w[3], "kernel size");
-  Dim oh = window_count(c, x[2], a.padding[0] + a.padding[2], kh, a.stride[0], a.dilation[0]);
-  Dim ow = window_count(c, x[3], a.padding[1] + a.padding[3], kw, a.stride[1], a.dilation[1]);
-  out.push_back({c.in[0].dtype, {x[0], w[0], oh, ow}});
+  out.push_back({c.in[0].dtype, conv_shape(c, c.in[0].shape, c.in[1].shape, c.as<Attrs>())});
 }
 
 void Conv2d::kernel(const KernelCall& c) {
@@ -130,12 +142,13 @@ Grads Conv2d::vjp(const Call& c) {
 }
 
 void Conv2dInputGrad::infer(const Infer& c, Types& out) {
+  const auto& a = c.as<Attrs>();
   require_types(c);
   require_rank(c, 0, 4);
   require_rank(c, 1, 4);
-  check_window(c, c.as<Attrs>());
-  if (c.as<Attrs>().input.size() != 4) c.fail("expected an input shape of rank 4");
-  out.push_back({c.in[0].dtype, c.as<Attrs>().input});
+  if (a.input.size() != 4) c.fail(cat("expected an input shape of rank 4, got ", a.input));
+  require_grad_shape(c, conv_shape(c, a.input, c.in[1].shape, a), c.in[0].shape);
+  out.push_back({c.in[0].dtype, a.input});
 }
 
 void Conv2dInputGrad::kernel(const KernelCall& c) {
@@ -163,11 +176,12 @@ void Conv2dWeightGrad::infer(const Infer& c, Types& out) {
   require_types(c);
   require_rank(c, 0, 4);
   require_rank(c, 1, 4);
-  check_window(c, a);
-  if (a.kernel.size() != 2) c.fail("expected two kernel sizes");
+  if (a.kernel.size() != 2) c.fail(cat("expected two kernel sizes, got ", a.kernel));
+  if (a.groups < 1) c.fail(cat("expected at least one group, got ", a.groups));
   int64_t channels = static_size(c, c.in[0].shape[1], "number of channels");
-  out.push_back({c.in[0].dtype,
-                 {c.in[1].shape[1], Dim(channels / a.groups), Dim(a.kernel[0]), Dim(a.kernel[1])}});
+  Shape w = {c.in[1].shape[1], Dim(channels / a.groups), Dim(a.kernel[0]), Dim(a.kernel[1])};
+  require_grad_shape(c, conv_shape(c, c.in[0].shape, w, a), c.in[1].shape);
+  out.push_back({c.in[0].dtype, w});
 }
 
 void Conv2dWeightGrad::kernel(const KernelCall& c) {

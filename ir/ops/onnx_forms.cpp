@@ -89,6 +89,8 @@ void Clamp::to_onnx(OnnxWriter& w) {
   DType t = w.in_type(0).dtype;
   std::string low = w.constant(t, a.low), high = w.constant(t, a.high);
   if (w.opset() >= 11) return w.result("Clip", {w.in(0), low, high});
+  if (t == DType::F32) return w.result("Clip", {w.in(0)}, {{"max", a.high}, {"min", a.low}});
+  w.require_opset(8, "Max broadcasts");
   w.result("Min", {w.node("Max", {w.in(0), low}), high});
 }
 
@@ -211,8 +213,7 @@ void LayerNorm::to_onnx(OnnxWriter& w) {
 void BatchNorm::to_onnx(OnnxWriter& w) {
   double eps = w.as<Attrs>().eps;
   if (!attribute_holds(w, eps)) return w.inline_body();
-  w.result("BatchNormalization", {w.in(0), w.in(3), w.in(4), w.in(1), w.in(2)},
-           {{"epsilon", eps}});
+  w.result("BatchNormalization", {w.in(0), w.in(3), w.in(4), w.in(1), w.in(2)}, {{"epsilon", eps}});
 }
 
 }  // namespace etch::ir

@@ -22,9 +22,15 @@ T* result(const TapConv& c, T* out, int64_t n, int64_t g) {
 template <class T>
 void scatter(const TapConv& c, const T* from, int64_t from_stride, int64_t pos, int64_t count,
              T* plane) {
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t t = (pos + i) / c.grid_w, u = (pos + i) % c.grid_w;
-    plane[(t * c.out_sh + c.out_t0) * c.out_w + u * c.out_sw + c.out_u0] = from[i * from_stride];
+  int64_t t = pos / c.grid_w, u = pos % c.grid_w;
+  while (count > 0) {
+    const int64_t here = std::min(count, c.grid_w - u);
+    T* to = plane + (t * c.out_sh + c.out_t0) * c.out_w + u * c.out_sw + c.out_u0;
+    for (int64_t i = 0; i < here; ++i) to[i * c.out_sw] = from[i * from_stride];
+    from += here * from_stride;
+    count -= here;
+    u = 0;
+    ++t;
   }
 }
 
@@ -186,10 +192,13 @@ struct ConvPlan {
 
 template <class T>
 void zero_grid(const TapConv& c, T* out) {
+  const int64_t planes = c.n * c.groups * c.outs;
   const T zero{0};
-  for (int64_t plane = 0; plane < c.n * c.groups * c.outs; ++plane) {
-    scatter(c, &zero, 0, 0, c.positions(), out + plane * c.out_plane());
-  }
+  parallel_for(planes, 1 + kParallelWork / c.positions(), [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      scatter(c, &zero, 0, 0, c.positions(), out + p * c.out_plane());
+    }
+  });
 }
 
 }  // namespace

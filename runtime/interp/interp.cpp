@@ -63,7 +63,8 @@ Shape2 reduction_shape(const Kernel& k, const BoundKernel& b, bool apart) {
   return shape;
 }
 
-/// Trailing axes make the rows of a pointwise kernel: all that stay short together, at least the last.
+/// Trailing axes make the rows of a pointwise kernel: all that stay short together, at least the
+/// last.
 Shape2 pointwise_shape(const Kernel& k, const BoundKernel& b) {
   Shape2 shape;
   int axes = static_cast<int>(k.outer.size());
@@ -86,19 +87,18 @@ Shape2 pointwise_shape(const Kernel& k, const BoundKernel& b) {
 struct Block::Plans {
   static constexpr size_t kShapes = 2 * (kMaxRank * 2 + 1) + 8;
   std::mutex mutex;
-  std::atomic<const Plan*> made[kIsaCount][kShapes] = {};
-  std::vector<std::unique_ptr<Plan>> owned;
+  std::atomic<const BlockPlan*> made[kIsaCount][kShapes] = {};
+  std::vector<std::unique_ptr<BlockPlan>> owned;
 
-  const Plan& get(const Kernel& k, Shape2 s) {
+  const BlockPlan& get(const Kernel& k, Shape2 s) {
     Isa isa = active_isa();
-    size_t at = k.reductions.empty()
-                    ? 8 + static_cast<size_t>(s.tile_axes) * 2 + s.single
-                    : static_cast<size_t>(s.columns) * 4 + s.single * 2u + s.keep;
-    std::atomic<const Plan*>& slot = made[static_cast<size_t>(isa)][at];
-    if (const Plan* p = slot.load(std::memory_order_acquire)) return *p;
+    size_t at = k.reductions.empty() ? 8 + static_cast<size_t>(s.tile_axes) * 2 + s.single
+                                     : static_cast<size_t>(s.columns) * 4 + s.single * 2u + s.keep;
+    std::atomic<const BlockPlan*>& slot = made[static_cast<size_t>(isa)][at];
+    if (const BlockPlan* p = slot.load(std::memory_order_acquire)) return *p;
     std::scoped_lock lock(mutex);
-    if (const Plan* p = slot.load(std::memory_order_acquire)) return *p;
-    owned.push_back(std::make_unique<Plan>(make_plan(k, s, isa)));
+    if (const BlockPlan* p = slot.load(std::memory_order_acquire)) return *p;
+    owned.push_back(std::make_unique<BlockPlan>(make_block_plan(k, s, isa)));
     slot.store(owned.back().get(), std::memory_order_release);
     return *owned.back();
   }
@@ -110,7 +110,8 @@ Block::~Block() = default;
 namespace {
 
 /// Rows of a pointwise kernel: points [begin, end) may start and end inside a row.
-void run_pointwise(Runner& r, const Plan& plan, const BoundKernel& b, int64_t begin, int64_t end) {
+void run_pointwise(Runner& r, const BlockPlan& plan, const BoundKernel& b, int64_t begin,
+                   int64_t end) {
   const size_t tile_axes = static_cast<size_t>(plan.shape.tile_axes);
   const int64_t n = product(std::span<const int64_t>(b.sizes).subspan(tile_axes));
   const int64_t together = plan.shape.single ? 1 : kBlock / n;
@@ -129,13 +130,14 @@ void run_pointwise(Runner& r, const Plan& plan, const BoundKernel& b, int64_t be
 }
 
 /// Outer points per tile.
-int64_t tile_points(const Plan& plan, const BoundKernel& b) {
+int64_t tile_points(const BlockPlan& plan, const BoundKernel& b) {
   if (plan.shape.columns) return kColumns;
   return plan.shape.single ? 1 : kBlock / b.inner_points;
 }
 
 /// One tile at a time, its chunks spread over the pool. Same bits: chunk results fold by index.
-void run_chunks(const Plan& plan, const Kernel& k, const BoundKernel& b, void* const* buffers) {
+void run_chunks(const BlockPlan& plan, const Kernel& k, const BoundKernel& b,
+                void* const* buffers) {
   WorkspaceScope scope, results_scope;
   Runner main(plan, k, b, buffers, *scope);
   const int64_t chunks = (b.inner_points + kReduceChunk - 1) / kReduceChunk;
@@ -144,8 +146,8 @@ void run_chunks(const Plan& plan, const Kernel& k, const BoundKernel& b, void* c
   ChunkResults results;
   results.tile = tile_points(plan, b);
   results.chunks = chunks;
-  results.data = static_cast<std::byte*>((*results_scope).scratch.get(
-      most * static_cast<size_t>(chunks * results.tile) * 8 + 8));
+  results.data = static_cast<std::byte*>(
+      (*results_scope).scratch.get(most * static_cast<size_t>(chunks * results.tile) * 8 + 8));
   double cost = plan.cost * static_cast<double>(kReduceChunk * results.tile);
   int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kGrainCost / cost));
   const Isa isa = plan.isa;
@@ -181,19 +183,20 @@ void Block::run(const BoundKernel& b, void* const* buffers, int64_t begin, int64
   if (begin >= end) return;
   const bool pointwise = kernel_.reductions.empty();
   Shape2 shape = pointwise ? pointwise_shape(kernel_, b) : reduction_shape(kernel_, b, false);
-  const Plan& plan = plans_->get(kernel_, shape);
+  const BlockPlan& plan = plans_->get(kernel_, shape);
   WorkspaceScope scope;
   Runner r(plan, kernel_, b, buffers, *scope);
   if (pointwise) return run_pointwise(r, plan, b, begin, end);
   const int64_t tile = tile_points(plan, b);
-  for (int64_t t = begin; t < end; t += tile) r.run_tile(t, std::min(tile, end - t), 0, b.inner_points);
+  for (int64_t t = begin; t < end; t += tile)
+    r.run_tile(t, std::min(tile, end - t), 0, b.inner_points);
 }
 
 void Block::run_parallel(const BoundKernel& b, void* const* buffers) const {
   if (b.outer_points == 0) return;
   const bool pointwise = kernel_.reductions.empty();
   Shape2 shape = pointwise ? pointwise_shape(kernel_, b) : reduction_shape(kernel_, b, false);
-  const Plan& plan = plans_->get(kernel_, shape);
+  const BlockPlan& plan = plans_->get(kernel_, shape);
   const double point = (plan.cost + 1) * static_cast<double>(std::max<int64_t>(b.inner_points, 1));
   const double total = point * static_cast<double>(b.outer_points);
   const int threads = num_threads();
@@ -202,17 +205,20 @@ void Block::run_parallel(const BoundKernel& b, void* const* buffers) const {
   }
   const int64_t tile = pointwise ? 1 : tile_points(plan, b);
   const int64_t tiles = (b.outer_points + tile - 1) / tile;
-  if (!pointwise && tiles < 2 * threads && b.inner_points >= 2 * kReduceChunk && !has_arg(kernel_)) {
+  if (!pointwise && tiles < 2 * threads && b.inner_points >= 2 * kReduceChunk &&
+      !has_arg(kernel_)) {
     return run_chunks(plans_->get(kernel_, reduction_shape(kernel_, b, true)), kernel_, b, buffers);
   }
   // Whole tiles; pointwise work in pieces of whole rows where rows are short.
   int64_t unit = tile;
   if (pointwise) {
-    int64_t n = product(std::span<const int64_t>(b.sizes).subspan(static_cast<size_t>(shape.tile_axes)));
+    int64_t n =
+        product(std::span<const int64_t>(b.sizes).subspan(static_cast<size_t>(shape.tile_axes)));
     unit = shape.single ? kBlock : kBlock / n * n;
   }
   const int64_t units = (b.outer_points + unit - 1) / unit;
-  int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kGrainCost / (point * static_cast<double>(unit))));
+  int64_t grain =
+      std::max<int64_t>(1, static_cast<int64_t>(kGrainCost / (point * static_cast<double>(unit))));
   const Isa isa = plan.isa;
   parallel_for(units, grain, [&](int64_t u0, int64_t u1) {
     IsaOverride same(isa);

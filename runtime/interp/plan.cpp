@@ -15,20 +15,28 @@ enum class Level : uint8_t { Uniform, Tile, Inner };
 
 Prim combiner(ReduceKind k) {
   switch (k) {
-    case ReduceKind::Sum: return Prim::Add;
-    case ReduceKind::Prod: return Prim::Mul;
+    case ReduceKind::Sum:
+      return Prim::Add;
+    case ReduceKind::Prod:
+      return Prim::Mul;
     case ReduceKind::Max:
-    case ReduceKind::ArgMax: return Prim::Max;
-    default: return Prim::Min;
+    case ReduceKind::ArgMax:
+      return Prim::Max;
+    default:
+      return Prim::Min;
   }
 }
 LaneOp lane_op(ReduceKind k) {
   switch (k) {
-    case ReduceKind::Sum: return LaneOp::Sum;
-    case ReduceKind::Prod: return LaneOp::Prod;
+    case ReduceKind::Sum:
+      return LaneOp::Sum;
+    case ReduceKind::Prod:
+      return LaneOp::Prod;
     case ReduceKind::Max:
-    case ReduceKind::ArgMax: return LaneOp::Max;
-    default: return LaneOp::Min;
+    case ReduceKind::ArgMax:
+      return LaneOp::Max;
+    default:
+      return LaneOp::Min;
   }
 }
 bool is_arg(ReduceKind k) { return k == ReduceKind::ArgMax || k == ReduceKind::ArgMin; }
@@ -38,11 +46,16 @@ uint64_t identity_bits(ReduceKind k, DType t) {
   ExprGraph g;
   constexpr double kInf = std::numeric_limits<double>::infinity();
   switch (k) {
-    case ReduceKind::Sum: return g.lit(t, is_float(t) ? -0.0 : 0.0).node().bits;
-    case ReduceKind::Prod: return g.lit(t, 1.0).node().bits;
-    case ReduceKind::Max: return g.lit(t, is_bool(t) ? 0.0 : -kInf).node().bits;
-    case ReduceKind::Min: return g.lit(t, is_bool(t) ? 1.0 : kInf).node().bits;
-    default: return 0;
+    case ReduceKind::Sum:
+      return g.lit(t, is_float(t) ? -0.0 : 0.0).node().bits;
+    case ReduceKind::Prod:
+      return g.lit(t, 1.0).node().bits;
+    case ReduceKind::Max:
+      return g.lit(t, is_bool(t) ? 0.0 : -kInf).node().bits;
+    case ReduceKind::Min:
+      return g.lit(t, is_bool(t) ? 1.0 : kInf).node().bits;
+    default:
+      return 0;
   }
 }
 
@@ -53,7 +66,7 @@ class Planner {
     plan_.isa = isa;
   }
 
-  Plan build() {
+  BlockPlan build() {
     classify();
     plan_.reductions = static_cast<int>(k_.reductions.size());
     int stages = 1;
@@ -290,8 +303,10 @@ class Planner {
       if (again || level_[in] != Level::Inner || last_use_[in] != id) continue;
       const Slot& slot = plan_.slots[static_cast<size_t>(slot_[in])];
       if (slot.kind != SlotKind::Register) continue;
-      if (slot.itemsize == itemsize(n.dtype)) free_.push_back(slot_[in]);
-      else later.push_back(slot_[in]);
+      if (slot.itemsize == itemsize(n.dtype))
+        free_.push_back(slot_[in]);
+      else
+        later.push_back(slot_[in]);
     }
     slot_[id] = result_slot(id, s);
     instr.out = slot_[id];
@@ -377,7 +392,7 @@ class Planner {
   }
 
   const loop::Kernel& k_;
-  Plan plan_;
+  BlockPlan plan_;
   std::vector<Level> level_;
   std::vector<int> stage_, slot_, cost_;
   std::vector<bool> computed_, kept_;
@@ -387,7 +402,7 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(const loop::Kernel& k, Shape2 shape, Isa isa) {
+BlockPlan make_block_plan(const loop::Kernel& k, Shape2 shape, Isa isa) {
   return Planner(k, shape, isa).build();
 }
 

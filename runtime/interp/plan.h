@@ -1,8 +1,8 @@
 // A kernel compiled for one way of walking it. Private to the interpreter.
 //
-// A tile is some points of the `tile` axes (rows, or columns) with all points of the `inner` axes; it is
-// computed in blocks. Values are uniform (one scalar), tile-level (one per tile point) or inner-level.
-// Work goes in stages: stage s computes what needs s reductions one after the other.
+// A tile is some points of the `tile` axes (rows, or columns) with all points of the `inner` axes;
+// it is computed in blocks. Values are uniform (one scalar), tile-level (one per tile point) or
+// inner-level. Work goes in stages: stage s computes what needs s reductions one after the other.
 #pragma once
 
 #include <vector>
@@ -25,13 +25,13 @@ struct Shape2 {
 };
 
 enum class SlotKind : uint8_t {
-  Uniform,  // one element
-  Tile,     // one per tile point
-  Repeat,   // a uniform or tile value repeated to a block
-  Stream,   // a load's elements of this block
-  Register, // of this block
-  Kept,     // of the whole tile
-  Out,      // a store's elements of this block
+  Uniform,   // one element
+  Tile,      // one per tile point
+  Repeat,    // a uniform or tile value repeated to a block
+  Stream,    // a load's elements of this block
+  Register,  // of this block
+  Kept,      // of the whole tile
+  Out,       // a store's elements of this block
 };
 struct Slot {
   SlotKind kind;
@@ -48,13 +48,13 @@ struct Instr {
 struct ReduceStep {
   int reduction = 0;
   ir::ReduceKind kind{};
-  DType dtype{};              // of the operand
-  int operand = -1;           // slot, a block
-  int result = -1;            // slot, Tile
+  DType dtype{};     // of the operand
+  int operand = -1;  // slot, a block
+  int result = -1;   // slot, Tile
   const LaneLoops* lanes = nullptr;
   const ArgLoops* args = nullptr;
-  LoopFn combine = nullptr;   // elementwise
-  uint64_t empty = 0;         // bits of the result over no elements
+  LoopFn combine = nullptr;  // elementwise
+  uint64_t empty = 0;        // bits of the result over no elements
   uint64_t identity = 0;
 };
 
@@ -71,11 +71,11 @@ struct BlockStep {
 
 struct Stage {
   std::vector<std::pair<int, int>> tile_repeats;  // Tile slot filled with a Uniform one
-  std::vector<Instr> tile;          // one element per tile point
+  std::vector<Instr> tile;                        // one element per tile point
   std::vector<StoreStep> tile_stores;
-  std::vector<int> repeats;         // Repeat slots to fill before the blocks
-  std::vector<int> streams;         // Stream slots that the blocks read
-  std::vector<int> outs;            // Out slots that the blocks write
+  std::vector<int> repeats;  // Repeat slots to fill before the blocks
+  std::vector<int> streams;  // Stream slots that the blocks read
+  std::vector<int> outs;     // Out slots that the blocks write
   std::vector<BlockStep> steps;
   std::vector<Instr> compute;
   std::vector<ReduceStep> reduces;
@@ -91,21 +91,21 @@ struct Source {
   uint8_t itemsize = 8;
 };
 
-struct Plan {
+struct BlockPlan {
   Shape2 shape;
   Isa isa;
   std::vector<Slot> slots;
-  std::vector<std::pair<int, uint64_t>> literals;     // slot, bits
-  std::vector<std::pair<int, int>> params;            // slot, number
+  std::vector<std::pair<int, uint64_t>> literals;  // slot, bits
+  std::vector<std::pair<int, int>> params;         // slot, number
   std::vector<Instr> uniform;
   std::vector<Source> sources;
-  std::vector<std::pair<int, int>> uniform_reads;     // slot, source
-  std::vector<std::pair<int, int>> tile_reads;        // slot, source
+  std::vector<std::pair<int, int>> uniform_reads;  // slot, source
+  std::vector<std::pair<int, int>> tile_reads;     // slot, source
   std::vector<Stage> stages;
   int reductions = 0;
   double cost = 0;  // of one inner point, in vector operations
 };
 
-Plan make_plan(const ir::loop::Kernel& k, Shape2 shape, Isa isa);
+BlockPlan make_block_plan(const ir::loop::Kernel& k, Shape2 shape, Isa isa);
 
 }  // namespace etch::runtime

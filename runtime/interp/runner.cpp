@@ -37,8 +37,8 @@ WorkspaceScope::WorkspaceScope() {
 }
 WorkspaceScope::~WorkspaceScope() { --workspaces().depth; }
 
-Runner::Runner(const Plan& plan, const Kernel& k, const BoundKernel& bound, void* const* buffers,
-               Workspace& ws)
+Runner::Runner(const BlockPlan& plan, const Kernel& k, const BoundKernel& bound,
+               void* const* buffers, Workspace& ws)
     : plan_(plan), ws_(ws) {
   for (size_t i = 0; i < 4; ++i) copy_[i] = copy_loops(size_t{1} << i, plan.isa);
   build_windows(k, bound, buffers);
@@ -105,14 +105,18 @@ void Runner::place_slots(const BoundKernel& bound) {
 
   auto bytes_of = [&](const Slot& s) -> size_t {
     switch (s.kind) {
-      case SlotKind::Uniform: return kLine;
-      case SlotKind::Tile: return round_up(tile * s.itemsize);
+      case SlotKind::Uniform:
+        return kLine;
+      case SlotKind::Tile:
+        return round_up(tile * s.itemsize);
       case SlotKind::Kept: {
         bool block = !plan_.shape.single && !plan_.shape.columns;
-        size_t n = block ? static_cast<size_t>(kBlock) : columns * static_cast<size_t>(inner_points_);
+        size_t n =
+            block ? static_cast<size_t>(kBlock) : columns * static_cast<size_t>(inner_points_);
         return round_up(n * s.itemsize);
       }
-      default: return round_up(static_cast<size_t>(kBlock) * s.itemsize);
+      default:
+        return round_up(static_cast<size_t>(kBlock) * s.itemsize);
     }
   };
   size_t total = round_up(reductions * sizeof(Accumulator));
@@ -371,7 +375,8 @@ void Runner::finish(const ReduceStep& r) {
     return;
   }
   if (!plan_.shape.single && !plan_.shape.columns) {
-    if (inner_points_ == 0) repeat(out, reinterpret_cast<const std::byte*>(&r.empty), tile_, itemsize(r.dtype));
+    if (inner_points_ == 0)
+      repeat(out, reinterpret_cast<const std::byte*>(&r.empty), tile_, itemsize(r.dtype));
     return;
   }
   if (a.pushed == 0) {

@@ -43,17 +43,19 @@ struct ChunkResults {
 
 class Runner {
  public:
-  Runner(const Plan& plan, const ir::loop::Kernel& k, const ir::loop::BoundKernel& bound,
+  Runner(const BlockPlan& plan, const ir::loop::Kernel& k, const ir::loop::BoundKernel& bound,
          void* const* buffers, Workspace& ws);
 
   int64_t tile_capacity() const { return tile_cap_; }
-  /// Tile points [t0, t0 + n) over inner points [f0, f1); all of them unless the kernel is pointwise.
+  /// Tile points [t0, t0 + n) over inner points [f0, f1); all of them unless the kernel is
+  /// pointwise.
   void run_tile(int64_t t0, int64_t n, int64_t f0, int64_t f1);
 
   // The parts of run_tile, for tiles whose chunks are spread over threads.
   void begin_tile(int64_t t0, int64_t n);
   void tile_phase(const Stage& stage);
-  /// Inner points [f0, f1) of the stage's blocks; with `results`, whole chunks whose results go there.
+  /// Inner points [f0, f1) of the stage's blocks; with `results`, whole chunks whose results go
+  /// there.
   void blocks(const Stage& stage, int64_t f0, int64_t f1, const ChunkResults* results);
   /// Folds the results of all chunks.
   void fold_chunks(const Stage& stage, const ChunkResults& results);
@@ -62,10 +64,10 @@ class Runner {
 
  private:
   struct Accumulator {
-    std::byte* lanes = nullptr;   // [64][tile]
-    int64_t* indices = nullptr;   // argmax, argmin
-    std::byte* tree = nullptr;    // [level][tile]
-    std::byte* value = nullptr;   // [tile]
+    std::byte* lanes = nullptr;  // [64][tile]
+    int64_t* indices = nullptr;  // argmax, argmin
+    std::byte* tree = nullptr;   // [level][tile]
+    std::byte* value = nullptr;  // [tile]
     int64_t pushed = 0;
   };
 
@@ -95,7 +97,7 @@ class Runner {
   Window& window(int w) { return ws_.windows[static_cast<size_t>(w)]; }
   const CopyLoops& copies(size_t itemsize) const { return *copy_[__builtin_ctzll(itemsize)]; }
 
-  const Plan& plan_;
+  const BlockPlan& plan_;
   Workspace& ws_;
   std::byte** base_;
   std::byte** now_;

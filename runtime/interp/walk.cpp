@@ -93,10 +93,14 @@ void positions(std::byte* out, int64_t first, int64_t n, int64_t stride) {
 
 void repeat(std::byte* out, const std::byte* one, int64_t n, size_t itemsize) {
   switch (itemsize) {
-    case 1: return fill<uint8_t>(out, one, n);
-    case 2: return fill<uint16_t>(out, one, n);
-    case 4: return fill<uint32_t>(out, one, n);
-    default: return fill<uint64_t>(out, one, n);
+    case 1:
+      return fill<uint8_t>(out, one, n);
+    case 2:
+      return fill<uint16_t>(out, one, n);
+    case 4:
+      return fill<uint32_t>(out, one, n);
+    default:
+      return fill<uint64_t>(out, one, n);
   }
 }
 
@@ -117,9 +121,12 @@ void Window::gather(std::byte* out, int64_t s0, int64_t slows, int64_t f0, int64
           positions(out, row + at, n, stride);
         } else {
           const std::byte* from = base + (row + at) * item;
-          if (stride == 1) std::memcpy(out, from, static_cast<size_t>(n * item));
-          else if (stride == 0) repeat(out, from, n, itemsize);
-          else copy.gather(out, from, n, stride);
+          if (stride == 1)
+            std::memcpy(out, from, static_cast<size_t>(n * item));
+          else if (stride == 0)
+            repeat(out, from, n, itemsize);
+          else
+            copy.gather(out, from, n, stride);
         }
         out += n * item;
       });
@@ -139,8 +146,10 @@ void Window::scatter(const std::byte* in, int64_t s0, int64_t slows, int64_t f0,
     for (int64_t r = 0; r < rows; ++r, row += row_stride) {
       each_run(fast, f0, fasts, [&](int64_t at, int64_t n, int64_t stride) {
         std::byte* to = base + (row + at) * item;
-        if (stride == 1) std::memcpy(to, in, static_cast<size_t>(n * item));
-        else copy.scatter(to, in, n, stride);
+        if (stride == 1)
+          std::memcpy(to, in, static_cast<size_t>(n * item));
+        else
+          copy.scatter(to, in, n, stride);
         in += n * item;
       });
     }

@@ -25,7 +25,8 @@ struct AxisRange {
 
 /// One operand of a block: slow points, each of them a run of fast points.
 struct Window {
-  std::byte* base = nullptr;  // null for positions: element i then has the value of its offset, as i64
+  std::byte* base =
+      nullptr;  // null for positions: element i then has the value of its offset, as i64
   AxisRange slow, fast;
   size_t itemsize = 0;
   int64_t fast_points = 0;  // all of them

@@ -22,7 +22,9 @@ struct Folder {
     path = mkdtemp(name.data());
   }
   ~Folder() { fs::remove_all(path); }
-  std::string file(std::string_view key) const { return path + "/kernels/" + KernelCache::file_name(key); }
+  std::string file(std::string_view key) const {
+    return path + "/kernels/" + KernelCache::file_name(key);
+  }
 };
 
 CompiledObject sample(size_t bytes = 100) {

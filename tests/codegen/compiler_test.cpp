@@ -31,7 +31,8 @@ bool runs(const CompiledKernel& k, float scale) {
   void* buffers[] = {in.data(), out.data()};
   ir::loop::BoundKernel b;
   bind(c.k, {}, b);
-  ir::loop::KernelArgs args{buffers, b.sizes.data(), b.strides.data(), b.offsets.data(), nullptr, 0, 100, nullptr};
+  ir::loop::KernelArgs args{buffers, b.sizes.data(), b.strides.data(), b.offsets.data(), nullptr, 0,
+                            100,     nullptr};
   k.fn()(&args);
   return out == std::vector<float>(100, 3.0f * scale + 1);
 }
@@ -45,7 +46,9 @@ struct Folder {
   ~Folder() { std::filesystem::remove_all(path); }
 };
 
-CompileSettings sync_settings() { return {.strict = true, .target = target_for(runtime::best_isa())}; }
+CompileSettings sync_settings() {
+  return {.strict = true, .target = target_for(runtime::best_isa())};
+}
 
 }  // namespace
 
@@ -102,7 +105,8 @@ TEST_CASE("many threads may ask for the same kernels") {
   std::atomic<int> good{0};
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 6; ++i) good += runs(*compiler.get(sample_kernel(i).k, sync_settings()), static_cast<float>(i));
+      for (int i = 0; i < 6; ++i)
+        good += runs(*compiler.get(sample_kernel(i).k, sync_settings()), static_cast<float>(i));
     });
   }
   for (std::thread& t : threads) t.join();
@@ -145,7 +149,8 @@ TEST_CASE("damaged objects are refused, never run") {
   HandKernel c = sample_kernel();
   PlanResult plan = make_plan(c.k);
   CompiledObject object;
-  REQUIRE(cpu_backend().compile({&*plan.plan, 1}, target_for(runtime::best_isa()), {}, object) == "");
+  REQUIRE(cpu_backend().compile({&*plan.plan, 1}, target_for(runtime::best_isa()), {}, object) ==
+          "");
   for (size_t cut = 0; cut < object.bytes.size(); cut += 7) {
     CHECK_THROWS_AS(MappedObject(std::string_view(object.bytes).substr(0, cut)), UserError);
   }

@@ -59,11 +59,13 @@ uint64_t random_value(DType t, Random& r) {
   double unit = static_cast<double>(raw >> 11) / 9007199254740992.0;
   if (kind == 0) return canonical_value(t, raw & mask);
   if (kind == 1) {
-    constexpr double kSpecial[] = {0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e300, -1e300, 3e-310, 2.5e9, 1e19, 65504, 1.5};
+    constexpr double kSpecial[] = {0.0,    -0.0,   1.0,   -1.0, 0.5,   -2.5, 1e300,
+                                   -1e300, 3e-310, 2.5e9, 1e19, 65504, 1.5};
     return eval_cast(DType::F64, t, to_bits(kSpecial[raw % 13]));
   }
   if (kind == 2) return eval_cast(DType::F64, t, to_bits((unit - 0.5) * 300));
-  if (kind == 3 && raw % 4 == 0) return eval_cast(DType::F64, t, to_bits(raw % 8 == 0 ? -__builtin_inf() : __builtin_inf()));
+  if (kind == 3 && raw % 4 == 0)
+    return eval_cast(DType::F64, t, to_bits(raw % 8 == 0 ? -__builtin_inf() : __builtin_inf()));
   return eval_cast(DType::F64, t, to_bits((unit - 0.5) * 8));
 }
 
@@ -151,14 +153,18 @@ std::string check_one(const HandKernel& c, runtime::Isa isa, int tier, uint64_t 
 
   BoundKernel bound;
   bind(c.k, {}, bound);
-  auto type = [&](size_t b) { return b < c.k.inputs.size() ? c.k.inputs[b].dtype : c.k.outputs[b - c.k.inputs.size()].dtype; };
+  auto type = [&](size_t b) {
+    return b < c.k.inputs.size() ? c.k.inputs[b].dtype : c.k.outputs[b - c.k.inputs.size()].dtype;
+  };
   std::vector<GuardedBytes> got, want;
   std::vector<void*> got_at, want_at;
   for (size_t b = 0; b < c.counts.size(); ++b) {
     size_t bytes = static_cast<size_t>(c.counts[b]) * itemsize(type(b));
     got.emplace_back(bytes);
-    if (b < c.k.inputs.size()) fill_values(type(b), got[b].data(), static_cast<size_t>(c.counts[b]), seed + b);
-    else std::memset(got[b].data(), 0x5a, bytes);
+    if (b < c.k.inputs.size())
+      fill_values(type(b), got[b].data(), static_cast<size_t>(c.counts[b]), seed + b);
+    else
+      std::memset(got[b].data(), 0x5a, bytes);
     want.emplace_back(bytes);
     if (bytes != 0) std::memcpy(want[b].data(), got[b].data(), bytes);
     got_at.push_back(got[b].data());
@@ -166,8 +172,14 @@ std::string check_one(const HandKernel& c, runtime::Isa isa, int tier, uint64_t 
   }
   int64_t scratch_bytes = code->scratch_bytes(bound.inner_points);
   GuardedBytes scratch(static_cast<size_t>((scratch_bytes + 63) / 64 * 64));
-  KernelArgs args{got_at.data(), bound.sizes.data(), bound.strides.data(), bound.offsets.data(),
-                  bound.params.data(), 0, 0, scratch.data()};
+  KernelArgs args{got_at.data(),
+                  bound.sizes.data(),
+                  bound.strides.data(),
+                  bound.offsets.data(),
+                  bound.params.data(),
+                  0,
+                  0,
+                  scratch.data()};
   int64_t cut = bound.outer_points / 3;
   args.end = cut;
   code->fn()(&args);
@@ -182,8 +194,9 @@ std::string check_one(const HandKernel& c, runtime::Isa isa, int tier, uint64_t 
       std::memcpy(&x, got[b].data() + static_cast<size_t>(i) * w, w);
       std::memcpy(&y, want[b].data() + static_cast<size_t>(i) * w, w);
       if (canonical_value(type(b), x) == canonical_value(type(b), y)) continue;
-      return cat("isa ", runtime::name(isa), " tier ", tier, " output ", b - c.k.inputs.size(), " element ", i,
-                 " of ", c.counts[b], ": got bits ", x, ", want ", y, "\n", to_text(c.k.exprs));
+      return cat("isa ", runtime::name(isa), " tier ", tier, " output ", b - c.k.inputs.size(),
+                 " element ", i, " of ", c.counts[b], ": got bits ", x, ", want ", y, "\n",
+                 to_text(c.k.exprs));
     }
   }
   return "";

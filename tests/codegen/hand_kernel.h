@@ -14,7 +14,10 @@ namespace etch::test {
 class GuardedBytes {
  public:
   explicit GuardedBytes(size_t bytes);
-  GuardedBytes(GuardedBytes&& o) noexcept : map_(o.map_), map_size_(o.map_size_), data_(o.data_), size_(o.size_) { o.map_ = nullptr; }
+  GuardedBytes(GuardedBytes&& o) noexcept
+      : map_(o.map_), map_size_(o.map_size_), data_(o.data_), size_(o.size_) {
+    o.map_ = nullptr;
+  }
   GuardedBytes(const GuardedBytes&) = delete;
   ~GuardedBytes();
   std::byte* data() const { return data_; }
@@ -37,9 +40,9 @@ struct HandKernel {
   std::vector<int64_t> counts;  // elements per buffer
 
   HandKernel(std::vector<int64_t> outer, std::vector<int64_t> inner);
-  ir::Expr load(DType t);                                       // dense over outer and inner
+  ir::Expr load(DType t);  // dense over outer and inner
   ir::Expr load(DType t, std::vector<int64_t> strides, int64_t offset = 0);
-  void store(ir::Expr v, bool inner_store);                     // dense
+  void store(ir::Expr v, bool inner_store);  // dense
   void store(ir::Expr v, bool inner_store, std::vector<int64_t> strides);
   ir::Expr reduce(ir::ReduceKind kind, ir::Expr operand);
   std::vector<int64_t> dense(bool with_inner) const;

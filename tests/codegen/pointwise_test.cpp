@@ -41,7 +41,8 @@ TEST_CASE("every cast and bitcast compiles to the reference's bits") {
     Expr x = c.load(from);
     for (DType to : kTypes) {
       if (to != from) c.store(cast(x, to), false);
-      if (to != from && !is_bool(to) && !is_bool(from) && bits(to) == bits(from)) c.store(bitcast(x, to), false);
+      if (to != from && !is_bool(to) && !is_bool(from) && bits(to) == bits(from))
+        c.store(bitcast(x, to), false);
     }
     INFO(name(from));
     CHECK(check_everywhere(c, 11) == "");
@@ -144,14 +145,16 @@ TEST_CASE("an output may be the memory of an input that is read at the same plac
   codegen::PlanResult plan = codegen::make_plan(c.k);
   for (int tier : {0, 1}) {
     codegen::CompiledObject object;
-    REQUIRE(codegen::cpu_backend().compile({&*plan.plan, 1}, codegen::target_for(runtime::best_isa()), {tier}, object) == "");
+    REQUIRE(codegen::cpu_backend().compile(
+                {&*plan.plan, 1}, codegen::target_for(runtime::best_isa()), {tier}, object) == "");
     auto code = codegen::cpu_backend().load(object);
     std::vector<float> in(1000), out(1000);
     fill_values(DType::F32, reinterpret_cast<std::byte*>(in.data()), in.size(), 3);
     loop::BoundKernel b;
     bind(c.k, {}, b);
     void* apart[] = {in.data(), out.data()};
-    loop::KernelArgs args{apart, b.sizes.data(), b.strides.data(), b.offsets.data(), nullptr, 0, 1000, nullptr};
+    loop::KernelArgs args{apart, b.sizes.data(), b.strides.data(), b.offsets.data(), nullptr,
+                          0,     1000,           nullptr};
     code->entry(0)(&args);
     void* same[] = {in.data(), in.data()};
     args.buffers = same;

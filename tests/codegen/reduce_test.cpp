@@ -28,7 +28,8 @@ void softmax(HandKernel& c, Expr x) {
 }  // namespace
 
 TEST_CASE("row reductions of every kind and type follow the canonical order") {
-  for (DType t : {DType::Bool, DType::U8, DType::I32, DType::U64, DType::I64, DType::F32, DType::F64}) {
+  for (DType t :
+       {DType::Bool, DType::U8, DType::I32, DType::U64, DType::I64, DType::F32, DType::F64}) {
     for (int64_t n : {1, 63, 64, 65, 300}) {
       HandKernel c({5}, {n});
       reduce_all(c, c.load(t));
@@ -78,7 +79,8 @@ TEST_CASE("softmax and layer normalisation rows match the reference bit for bit"
 TEST_CASE("rows over several inner axes number their elements across the axes") {
   for (int64_t n : {1, 9, 70, 1500}) {
     HandKernel c({4}, {3, n});
-    Expr x = c.load(DType::F32, {n, 4 * n, 1}), w = c.load(DType::F32, {0, 0, 1}), v = c.load(DType::F32, {1, 4, 0});
+    Expr x = c.load(DType::F32, {n, 4 * n, 1}), w = c.load(DType::F32, {0, 0, 1}),
+         v = c.load(DType::F32, {1, 4, 0});
     Expr mean = c.reduce(ReduceKind::Sum, x * w + v);
     c.store(mean, false);
     c.store(c.reduce(ReduceKind::ArgMin, x), false);
@@ -98,8 +100,10 @@ TEST_CASE("column reductions of every kind and type follow the canonical order")
       HandKernel c({n > 4000 ? 19 : 83}, {n});
       int64_t columns = c.k.outer[0].value();
       Expr x = c.load(t, {1, columns});
-      if (n == 0) c.store(c.reduce(ReduceKind::Sum, x), false);
-      else reduce_all(c, x);
+      if (n == 0)
+        c.store(c.reduce(ReduceKind::Sum, x), false);
+      else
+        reduce_all(c, x);
       INFO(name(t) << " columns of " << n);
       REQUIRE(check_everywhere(c, static_cast<uint64_t>(n)) == "");
     }

@@ -72,66 +72,63 @@ TEST_CASE("a sound graph passes every rule, and each rule says why it is there")
 }
 
 TEST_CASE("each kind of damage is found by the rule that is responsible for it") {
-  auto message = [](std::string_view rule, std::string_view text) {
-    return Catch::Contains(cat("rule '", rule, "'")) && Catch::Contains(std::string(text));
-  };
   CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, g.last()).next = g.first(); }),
-             message("order", ""));
+             Catch::Contains("rule 'order'"));
   CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, g.last()).prev = g.first(); }),
-             message("order", "wrong back link"));
+             Catch::Contains("rule 'order'") && Catch::Contains("wrong back link"));
   CHECK_THAT(problem_after([](Graph& g) { g.move_before(find(g, "sum"), find(g, "fusion")); }),
-             message("operands", "computed after its use"));
+             Catch::Contains("rule 'operands'") && Catch::Contains("computed after its use"));
   CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, find(g, "sum")).inputs[0].node = 999; }),
-             message("operands", "operand 0 does not exist"));
+             Catch::Contains("rule 'operands'") && Catch::Contains("operand 0 does not exist"));
   CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, find(g, "sum")).inputs[0].index = 1; }),
-             message("operands", "does not exist"));
+             Catch::Contains("rule 'operands'") && Catch::Contains("does not exist"));
   CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, find(g, "sum")).inputs.clear(); }),
-             message("operands", "takes 1 to 1 operands, has 0"));
+             Catch::Contains("rule 'operands'") && Catch::Contains("takes 1 to 1 operands, has 0"));
   CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, find(g, "mul")).uses.clear(); }),
-             message("uses", "entries"));
+             Catch::Contains("rule 'uses'") && Catch::Contains("entries"));
   CHECK_THAT(problem_after([](Graph& g) {
                auto& uses = mutable_node(g, find(g, "mul")).uses;
                uses.push_back(uses[0]);
              }),
-             message("uses", "twice"));
+             Catch::Contains("rule 'uses'") && Catch::Contains("twice"));
   CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, find(g, "mul")).uses[0].user = 999; }),
-             message("uses", "does not exist"));
+             Catch::Contains("rule 'uses'") && Catch::Contains("does not exist"));
   CHECK_THAT(problem_after([](Graph& g) { g.move_before(find(g, "constant"), g.first()); }),
-             message("inputs", "not in its place"));
+             Catch::Contains("rule 'inputs'") && Catch::Contains("not in its place"));
   CHECK_THAT(problem_after([](Graph& g) { g.set_result(0, {999, 0}); }),
-             message("results", "result 0"));
+             Catch::Contains("rule 'results'") && Catch::Contains("result 0"));
   CHECK_THAT(problem_after([](Graph& g) { g.add_result(g.inputs()[0].value, "t", 0); }),
-             message("results", "not a state"));
+             Catch::Contains("rule 'results'") && Catch::Contains("not a state"));
   CHECK_THAT(problem_after([](Graph& g) { g.add_result(g.inputs()[0].value, "t", 7); }),
-             message("results", "does not exist"));
+             Catch::Contains("rule 'results'") && Catch::Contains("does not exist"));
   CHECK_THAT(problem_after([](Graph& g) { g.add_result(g.inputs()[0].value, "t", 1); }),
-             message("results", "written twice"));
+             Catch::Contains("rule 'results'") && Catch::Contains("written twice"));
   CHECK_THAT(problem_after([](Graph& g) { g.set_result(1, {find(g, "sum"), 0}); }),
-             message("results", "its state w is f32[2, 3]"));
+             Catch::Contains("rule 'results'") && Catch::Contains("its state w is f32[2, 3]"));
   CHECK_THAT(problem_after([](Graph& g) { g.set_output_type(g.inputs()[0].value, {DType::F16, {}}); }),
-             message("supported", "not supported yet"));
+             Catch::Contains("rule 'supported'") && Catch::Contains("not supported yet"));
   CHECK_THAT(problem_after([](Graph& g) {
                g.set_output_type(g.inputs()[0].value, {DType::F32, Shape(17, Dim(1))});
              }),
-             message("supported", "more than 16 axes"));
+             Catch::Contains("rule 'supported'") && Catch::Contains("more than 16 axes"));
   CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, find(g, "sum")).attrs = {}; }),
-             message("attributes", "has 0 attributes, the operator 2"));
+             Catch::Contains("rule 'attributes'") && Catch::Contains("has 0 attributes, the operator 2"));
   CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, find(g, "constant")).constant = nullptr; }),
-             message("constants", "without a constant"));
+             Catch::Contains("rule 'constants'") && Catch::Contains("without a constant"));
   CHECK_THAT(problem_after([](Graph& g) {
                auto broken = std::make_shared<Constant>(*g.node(find(g, "constant")).constant);
                broken->bytes = 3;
                mutable_node(g, find(g, "constant")).constant = broken;
              }),
-             message("constants", "another length"));
+             Catch::Contains("rule 'constants'") && Catch::Contains("another length"));
   CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, find(g, "fusion")).body = nullptr; }),
-             message("fusions", "without a fusion"));
+             Catch::Contains("rule 'fusions'") && Catch::Contains("without a fusion"));
   CHECK_THAT(problem_after([](Graph& g) { g.set_output_type({find(g, "mul"), 0}, {DType::F32, {Dim(6)}}); }),
-             message("fusions", "operand 0 has another type"));
+             Catch::Contains("rule 'fusions'") && Catch::Contains("operand 0 has another type"));
   CHECK_THAT(problem_after([](Graph& g) { g.set_output_type({find(g, "sum"), 0}, {DType::F32, {Dim(3)}}); }),
-             message("types", "inference gives f32[2]"));
+             Catch::Contains("rule 'types'") && Catch::Contains("inference gives f32[2]"));
   CHECK_THAT(problem_after([](Graph& g) { g.symbols.push_back({Dim::symbol("N"), 5, 4}); }),
-             message("symbols", "empty range"));
+             Catch::Contains("rule 'symbols'") && Catch::Contains("empty range"));
 }
 
 TEST_CASE("damage inside a fusion body is found, and an unsound body is never walked") {

@@ -5,8 +5,8 @@
 
 namespace etch::test {
 
-/// Composites run their bodies, contractions and opaque operators their reference kernels, everything
-/// else the naive runner. Types stay symbolic; `bindings` give the sizes of the data.
+/// Composites run their bodies, contractions and opaque operators their reference kernels,
+/// everything else the naive runner. Types stay symbolic; `bindings` give the sizes of the data.
 class DenseEmitter : public ir::Emitter {
  public:
   explicit DenseEmitter(SymbolBindings bindings) : bindings_(std::move(bindings)) {}

@@ -56,7 +56,8 @@ void elementwise(const OpDef& op, Cases& c) {
   if (&op == &op_def<Elu>()) return add(AttrBox::of(Elu::Attrs{1.7}));
   if (&op == &op_def<Cast>()) {
     for (int i = 0; i < kDTypeCount; ++i) {
-      if (contains(kAll, static_cast<DType>(i))) add(AttrBox::of(Cast::Attrs{static_cast<DType>(i)}));
+      if (contains(kAll, static_cast<DType>(i)))
+        add(AttrBox::of(Cast::Attrs{static_cast<DType>(i)}));
     }
     return;
   }
@@ -64,8 +65,9 @@ void elementwise(const OpDef& op, Cases& c) {
 }
 
 void reduction(Cases& c) {
-  for (ReduceAttrs a : {ReduceAttrs{{1}, false}, ReduceAttrs{{-1}, true}, ReduceAttrs{{0, 2}, false},
-                        ReduceAttrs{{}, false}, ReduceAttrs{{}, true}}) {
+  for (ReduceAttrs a :
+       {ReduceAttrs{{1}, false}, ReduceAttrs{{-1}, true}, ReduceAttrs{{0, 2}, false},
+        ReduceAttrs{{}, false}, ReduceAttrs{{}, true}}) {
     c.add({c.of({N(), d(3), d(5)})}, AttrBox::of(a));
   }
   c.add({c.of({})}, AttrBox::of(ReduceAttrs{}));
@@ -76,104 +78,122 @@ using Handler = void (*)(Cases&);
 /// The operators whose operands fit each other in their own way.
 const std::map<std::string_view, Handler>& handlers() {
   static const std::map<std::string_view, Handler> table = {
-      {"arange", [](Cases& c) {
+      {"arange",
+       [](Cases& c) {
          c.with<Arange>({}, {{N() * 2 + 1}, 3, 2, c.dtype()});
          c.with<Arange>({}, {{d(5)}, 0, 1, c.dtype()});
        }},
-      {"batch_norm", [](Cases& c) {
+      {"batch_norm",
+       [](Cases& c) {
          TensorType v = c.of({d(3)});
          c.with<BatchNorm>({c.of({N(), d(3), d(4), d(2)}), v, v, v, v}, {1e-3});
          c.with<BatchNorm>({c.of({N(), d(3)}), v, v, v, v}, {0.5});
        }},
-      {"concat", [](Cases& c) {
+      {"concat",
+       [](Cases& c) {
          c.with<Concat>({c.of({N(), d(2)}), c.of({N(), M()}), c.of({N(), d(1)})}, {1});
          c.with<Concat>({c.of({N(), d(2)})}, {-1});
        }},
-      {"conv2d", [](Cases& c) {
+      {"conv2d",
+       [](Cases& c) {
          c.with<Conv2d>({c.of({N(), d(4), d(7), d(6)}), c.of({d(6), d(4), d(3), d(3)})}, {});
          c.with<Conv2d>({c.of({N(), d(4), d(7), d(6)}), c.of({d(6), d(2), d(3), d(2)})},
                         {{2, 1}, {1, 0, 2, 1}, {1, 2}, 2});
        }},
-      {"conv2d_input_grad", [](Cases& c) {
+      {"conv2d_input_grad",
+       [](Cases& c) {
          c.with<Conv2dInputGrad>({c.of({N(), d(6), d(5), d(4)}), c.of({d(6), d(4), d(3), d(3)})},
                                  {{N(), d(4), d(7), d(6)}});
        }},
-      {"conv2d_weight_grad", [](Cases& c) {
+      {"conv2d_weight_grad",
+       [](Cases& c) {
          c.with<Conv2dWeightGrad>({c.of({N(), d(4), d(7), d(6)}), c.of({N(), d(6), d(5), d(4)})},
                                   {{3, 3}});
        }},
-      {"cross_entropy", [](Cases& c) {
-         c.add({c.of({N(), d(5)}), {DType::I64, {N()}}}, {}, 5);
-       }},
-      {"dim_value", [](Cases& c) {
+      {"cross_entropy", [](Cases& c) { c.add({c.of({N(), d(5)}), {DType::I64, {N()}}}, {}, 5); }},
+      {"dim_value",
+       [](Cases& c) {
          c.with<DimValue>({}, {{N()}, c.dtype()});
          c.with<DimValue>({}, {{N() * M() + 7}, c.dtype()});
          c.with<DimValue>({}, {{(N() - 9) / 2 + 5}, c.dtype()});
          c.with<DimValue>({}, {{etch::max(N(), M() * 3) % 7}, c.dtype()});
        }},
-      {"expand", [](Cases& c) {
+      {"expand",
+       [](Cases& c) {
          c.with<Expand>({c.of({d(3), d(1)})}, {{N(), d(3), d(5)}});
          c.with<Expand>({c.of({d(1), N()})}, {{M(), N()}});
        }},
-      {"full", [](Cases& c) {
+      {"full",
+       [](Cases& c) {
          c.with<Full>({}, {{N(), d(2)}, make_number(c.dtype(), 1.0)});
          c.with<Full>({}, {{}, make_number(c.dtype(), 3.0)});
          c.with<Full>({}, {{d(2), d(0)}, make_number(c.dtype(), 3.0)});
        }},
-      {"gather", [](Cases& c) {
+      {"gather",
+       [](Cases& c) {
          c.with<Gather>({c.of({N(), d(5)}), {DType::I64, {N(), d(2)}}}, {1}, 5);
          c.with<Gather>({c.of({d(3), d(5)}), {DType::I32, {d(6), d(5)}}}, {0});
        }},
-      {"gelu", [](Cases& c) {
+      {"gelu",
+       [](Cases& c) {
          c.with<Gelu>({c.of({N(), d(6)})}, {false});
          c.with<Gelu>({c.of({N(), d(6)})}, {true});
        }},
-      {"index_add", [](Cases& c) {
-         c.with<IndexAdd>({c.of({N(), d(5)}), {DType::I64, {N()}}}, {0, {d(6)}});
-       }},
-      {"index_select", [](Cases& c) {
+      {"index_add",
+       [](Cases& c) { c.with<IndexAdd>({c.of({N(), d(5)}), {DType::I64, {N()}}}, {0, {d(6)}}); }},
+      {"index_select",
+       [](Cases& c) {
          c.with<IndexSelect>({c.of({N(), d(5)}), {DType::I64, {M(), d(2)}}}, {1}, 5);
          c.with<IndexSelect>({c.of({N(), d(5)}), {DType::U8, {d(2)}}}, {-2});
          c.with<IndexSelect>({c.of({N(), d(5)}), {DType::I32, {}}}, {0});
        }},
-      {"layer_norm", [](Cases& c) {
+      {"layer_norm",
+       [](Cases& c) {
          c.with<LayerNorm>({c.of({N(), d(6)}), c.of({d(6)}), c.of({d(6)})}, {1, 1e-5});
          c.with<LayerNorm>({c.of({N(), d(2), d(3)}), c.of({d(2), d(3)}), c.of({d(2), d(3)})},
                            {2, 1e-3});
        }},
-      {"matmul", [](Cases& c) {
+      {"matmul",
+       [](Cases& c) {
          c.add({c.of({N(), d(6)}), c.of({d(6), d(5)})});
          c.add({c.of({N(), M(), d(2)}), c.of({d(2), N()})});
          c.add({c.of({d(2), d(1), d(3), d(2)}), c.of({N(), d(2), d(4)})});
        }},
-      {"pad", [](Cases& c) {
+      {"pad",
+       [](Cases& c) {
          c.with<Pad>({c.of({N(), d(3)})}, {{1, 0}, {0, 2}, 1.0});
          c.with<Pad>({c.of({N(), d(3)})}, {{0, 0}, {0, 0}, 0.0});
        }},
-      {"permute", [](Cases& c) {
+      {"permute",
+       [](Cases& c) {
          c.with<Permute>({c.of({N(), d(3), d(5)})}, {{2, 0, -2}});
          c.with<Permute>({c.of({})}, {{}});
        }},
       {"random_normal", [](Cases& c) { c.with<RandomNormal>({c.of({d(2)})}, {{N(), d(3)}}); }},
       {"random_uniform", [](Cases& c) { c.with<RandomUniform>({c.of({d(2)})}, {{N(), d(3)}}); }},
-      {"reshape", [](Cases& c) {
+      {"reshape",
+       [](Cases& c) {
          c.with<Reshape>({c.of({N(), d(3), d(5)})}, {{N() * 3, d(5)}});
          c.with<Reshape>({c.of({N(), d(4)})}, {{d(2), d(-1)}});
          c.with<Reshape>({c.of({d(0), d(4)})}, {{d(7), d(0), d(2)}});
          c.with<Reshape>({c.of({d(1), d(1)})}, {{}});
        }},
-      {"scatter_add", [](Cases& c) {
+      {"scatter_add",
+       [](Cases& c) {
          c.with<ScatterAdd>({c.of({N(), d(2)}), {DType::I64, {N(), d(2)}}}, {1, {d(5)}}, 5);
        }},
-      {"slice", [](Cases& c) {
+      {"slice",
+       [](Cases& c) {
          c.with<Slice>({c.of({N(), d(7)})}, {1, {d(1), d(6)}, 2});
          c.with<Slice>({c.of({N(), d(7)})}, {1, {d(2), d(5)}, 1});
          c.with<Slice>({c.of({N() + 2, d(3)})}, {-2, {d(1), N()}, 1});
        }},
-      {"slice_scatter", [](Cases& c) {
+      {"slice_scatter",
+       [](Cases& c) {
          c.with<SliceScatter>({c.of({N(), d(7)}), c.of({N(), d(2)})}, {1, {d(1), d(3)}, 1});
        }},
-      {"squeeze", [](Cases& c) {
+      {"squeeze",
+       [](Cases& c) {
          c.with<Squeeze>({c.of({N(), d(1), d(3), d(1)})}, {{}});
          c.with<Squeeze>({c.of({N(), d(1), d(3), d(1)})}, {{-1}});
          c.with<Squeeze>({c.of({N(), d(3)})}, {{}});
@@ -212,15 +232,20 @@ double draw_real(Domain domain, std::mt19937_64& random) {
     return low + (high - low) * (static_cast<double>(random() >> 11) * 0x1p-53);
   };
   switch (domain) {
-    case Domain::Positive: return between(0.1, 4);
-    case Domain::Unit: return between(-0.95, 0.95);
-    case Domain::AtLeastOne: return between(1.05, 4);
+    case Domain::Positive:
+      return between(0.1, 4);
+    case Domain::Unit:
+      return between(-0.95, 0.95);
+    case Domain::AtLeastOne:
+      return between(1.05, 4);
     case Domain::NonZero: {
       double v = between(0.5, 3);
       return (random() & 1) != 0 ? -v : v;
     }
-    case Domain::Small: return between(-2, 2);
-    default: return between(-4, 4);
+    case Domain::Small:
+      return between(-2, 2);
+    default:
+      return between(-4, 4);
   }
 }
 
@@ -252,11 +277,16 @@ std::vector<OpCase> op_cases(const OpDef& op, DType t) {
   if (!contains(op.info.types, t)) return {};
   Cases c(op, t);
   auto own = handlers().find(op.name());
-  if (own != handlers().end()) own->second(c);
-  else if (op.is_elementwise()) elementwise(op, c);
-  else if (op.kind == OpKind::Reduction || op.schema == &attr_schema<ReduceAttrs>()) reduction(c);
-  else if (op.schema == &attr_schema<PoolAttrs>() || op.schema == &attr_schema<PoolGradAttrs>()) pool(op, c);
-  else any_shape(op, c);
+  if (own != handlers().end())
+    own->second(c);
+  else if (op.is_elementwise())
+    elementwise(op, c);
+  else if (op.kind == OpKind::Reduction || op.schema == &attr_schema<ReduceAttrs>())
+    reduction(c);
+  else if (op.schema == &attr_schema<PoolAttrs>() || op.schema == &attr_schema<PoolGradAttrs>())
+    pool(op, c);
+  else
+    any_shape(op, c);
   return c.take();
 }
 
@@ -270,8 +300,8 @@ std::vector<Dense> draw_operands(const OpCase& c, uint64_t seed) {
     // Floating numbers below 0 have no defined conversion to unsigned integers in ONNX.
     bool to_unsigned = c.op == &op_def<Cast>() && is_unsigned_int(c.attrs.as<Cast::Attrs>().to);
     for (int64_t k = 0; k < v.numel(); ++k) {
-      uint64_t bits = index ? random() % static_cast<uint64_t>(c.index_limit)
-                            : draw(*c.op, t.dtype, random);
+      uint64_t bits =
+          index ? random() % static_cast<uint64_t>(c.index_limit) : draw(*c.op, t.dtype, random);
       if (to_unsigned && is_float(t.dtype)) bits &= ~(uint64_t{1} << (itemsize(t.dtype) * 8 - 1));
       v.set(k, bits);
     }

@@ -46,25 +46,25 @@ void OracleBatch::add(const Case& c) {
   auto list = [&](const std::vector<Named>& values) {
     std::string out;
     for (const Named& v : values) {
-      out += cat(out.empty() ? "" : ", ", "{\"name\": \"", v.name, "\", \"dtype\": \"", v.value.dtype,
-                 "\", \"sizes\": ", v.value.sizes, ", \"offset\": ", data_.size(),
+      out += cat(out.empty() ? "" : ", ", "{\"name\": \"", v.name, "\", \"dtype\": \"",
+                 v.value.dtype, "\", \"sizes\": ", v.value.sizes, ", \"offset\": ", data_.size(),
                  ", \"bytes\": ", v.value.bytes.size(), "}");
       data_.append(reinterpret_cast<const char*>(v.value.bytes.data()), v.value.bytes.size());
     }
     return cat("[", out, "]");
   };
   std::string inputs = list(c.inputs), outputs = list(c.outputs);
-  manifest_ += cat(manifest_.empty() ? "" : ",\n", "{\"name\": \"", c.name, "\", \"model\": \"", model,
-                   "\", \"opset\": ", c.opset, ", \"rtol\": ", c.rtol, ", \"atol\": ", c.atol,
-                   ", \"run\": ", c.run, ", \"must_run\": ", c.must_run, ",\n  \"inputs\": ", inputs,
-                   ",\n  \"outputs\": ", outputs, "}");
+  manifest_ += cat(manifest_.empty() ? "" : ",\n", "{\"name\": \"", c.name, "\", \"model\": \"",
+                   model, "\", \"opset\": ", c.opset, ", \"rtol\": ", c.rtol,
+                   ", \"atol\": ", c.atol, ", \"run\": ", c.run, ", \"must_run\": ", c.must_run,
+                   ",\n  \"inputs\": ", inputs, ",\n  \"outputs\": ", outputs, "}");
 }
 
 OracleBatch::Answer OracleBatch::run() {
   write_file(cat(folder_, "/manifest.json"), cat("[", manifest_, "]\n"));
   write_file(cat(folder_, "/data.bin"), data_);
-  std::string command = cat("'", oracle_python(), "' '", source_folder(), "/oracle.py' '", folder_,
-                            "' 2>&1");
+  std::string command =
+      cat("'", oracle_python(), "' '", source_folder(), "/oracle.py' '", folder_, "' 2>&1");
   Answer answer;
   FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return answer;

@@ -49,10 +49,12 @@ void fill_expected(const OpCase& c, OracleBatch::Case& out) {
     operands.push_back(e.value(c.in[i], values[i]));
     out.inputs.push_back({cat("x", i), values[i]});
   }
-  out.inputs.push_back({"sizes", Dense(DType::F32, shape_eval(Shape{Dim::symbol("N"), Dim::symbol("M")},
-                                                              case_bindings()))});
+  out.inputs.push_back(
+      {"sizes",
+       Dense(DType::F32, shape_eval(Shape{Dim::symbol("N"), Dim::symbol("M")}, case_bindings()))});
   Vars results = e.emit(*c.op, operands, c.attr_data());
-  for (size_t i = 0; i < results.size(); ++i) out.outputs.push_back({cat("y", i), e.data(results[i])});
+  for (size_t i = 0; i < results.size(); ++i)
+    out.outputs.push_back({cat("y", i), e.data(results[i])});
   // ONNX Runtime's f32 functions are good for some units in the last place, f64 for more digits.
   bool wide = c.in.empty() || c.in.back().dtype == DType::F64;
   out.rtol = wide ? 1e-9 : 2e-5;
@@ -60,7 +62,8 @@ void fill_expected(const OpCase& c, OracleBatch::Case& out) {
 }
 
 bool later_opset_only(const std::vector<Blocker>& blockers) {
-  return std::all_of(blockers.begin(), blockers.end(), [](const Blocker& b) { return b.opset != 0; });
+  return std::all_of(blockers.begin(), blockers.end(),
+                     [](const Blocker& b) { return b.opset != 0; });
 }
 
 struct Tally {
@@ -77,8 +80,11 @@ void add_case(const OpCase& c, int opset, const char* target, OracleBatch& batch
   std::vector<Blocker> blockers;
   to_model(g, options, nullptr, &blockers);
   if (!blockers.empty()) {
-    if (later_opset_only(blockers)) ++tally.later;
-    else tally.blocked[cat(c.op->name(), " ", c.in.empty() ? "" : name(c.in.back().dtype))] = blockers[0].reason;
+    if (later_opset_only(blockers))
+      ++tally.later;
+    else
+      tally.blocked[cat(c.op->name(), " ", c.in.empty() ? "" : name(c.in.back().dtype))] =
+          blockers[0].reason;
     CHECK_THROWS_AS(write(g, options), UserError);
     return;
   }
@@ -92,7 +98,8 @@ void add_case(const OpCase& c, int opset, const char* target, OracleBatch& batch
 }
 
 void run_opsets(std::initializer_list<int> opsets, const char* target, DTypeSet types) {
-  if (oracle_python() == nullptr) ETCH_SKIP("ETCH_PYTHON names no Python with onnx and onnxruntime");
+  if (oracle_python() == nullptr)
+    ETCH_SKIP("ETCH_PYTHON names no Python with onnx and onnxruntime");
   OracleBatch batch;
   Tally tally;
   for (const OpDef* op : all_ops()) {
@@ -111,8 +118,10 @@ void run_opsets(std::initializer_list<int> opsets, const char* target, DTypeSet 
   }
   OracleBatch::Answer answer = batch.run();
   if (std::getenv("ETCH_TEST_VERBOSE") != nullptr) {
-    for (const auto& [what, why] : tally.blocked) std::printf("blocked %s: %s\n", what.c_str(), why.c_str());
-    std::printf("%zu models, %zu need a later opset\n%s", batch.size(), tally.later, answer.text.c_str());
+    for (const auto& [what, why] : tally.blocked)
+      std::printf("blocked %s: %s\n", what.c_str(), why.c_str());
+    std::printf("%zu models, %zu need a later opset\n%s", batch.size(), tally.later,
+                answer.text.c_str());
   }
   INFO(answer.text);
   CHECK(answer.ok);
@@ -120,13 +129,13 @@ void run_opsets(std::initializer_list<int> opsets, const char* target, DTypeSet 
 
 }  // namespace
 
-TEST_CASE("every operator exported for ONNX Runtime gives there what it gives here",
-          "[onnx]") {
+TEST_CASE("every operator exported for ONNX Runtime gives there what it gives here", "[onnx]") {
   run_opsets({13, 18}, "ort", kAll);
 }
 
 TEST_CASE("every operator exports at every opset", "[onnx]") {
-  run_opsets({7, 9, 11, 14, 15, 16, 17, 21, 26}, "ort", bit(DType::F32) | bit(DType::I64));
+  run_opsets({7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 19, 21, 26}, "ort",
+             bit(DType::F32) | bit(DType::I64));
 }
 
 TEST_CASE("every operator exported for no engine in particular passes the reference checker",

@@ -33,7 +33,8 @@ struct Builder {
 Graph inlined(const Graph& g) {
   Graph out;
   std::vector<Value> inputs;
-  for (const GraphInput& in : g.inputs()) inputs.push_back(out.add_input(in.name, g.type(in.value)));
+  for (const GraphInput& in : g.inputs())
+    inputs.push_back(out.add_input(in.name, g.type(in.value)));
   std::unordered_map<Value, Value, ValueHash> map;
   for (size_t i = 0; i < inputs.size(); ++i) map[g.inputs()[i].value] = inputs[i];
   for (NodeId id : g) {

@@ -2,6 +2,8 @@
 // eager operators as the oracle.
 #pragma once
 
+#include <cmath>
+#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
@@ -59,7 +61,11 @@ inline std::vector<Tensor> run_eagerly(const ir::Graph& g, std::span<const Tenso
     const ir::Node& n = g.node(id);
     if (ir::is_input(n)) continue;
     std::vector<Tensor> in;
-    for (ir::Value v : n.inputs) in.push_back(values[v.node][v.index]);
+    for (ir::Value v : n.inputs) {
+      const runtime::TensorImpl& t = runtime::impl(values[v.node][v.index]);
+      // An empty tensor has no elements to lay out: take row-major strides.
+      in.push_back(t.numel == 0 ? empty(SizeList(std::span<const int64_t>(t.sizes)), t.dtype) : values[v.node][v.index]);
+    }
     if (ir::is_constant(n)) {
       values[id] = {from_bytes(n.constant->data.get(), n.constant->sizes, n.constant->dtype)};
     } else if (ir::is_fusion(n)) {
@@ -73,11 +79,20 @@ inline std::vector<Tensor> run_eagerly(const ir::Graph& g, std::span<const Tenso
   return out;
 }
 
+/// Same dtype, sizes and bits; all NaNs count as one value.
 inline bool same_bits(const Tensor& a, const Tensor& b) {
   Tensor x = runtime::dense(a), y = runtime::dense(b);
   const runtime::TensorImpl &i = runtime::impl(x), &j = runtime::impl(y);
-  return i.dtype == j.dtype && i.sizes == j.sizes &&
-         std::memcmp(i.data, j.data, static_cast<size_t>(i.numel) * itemsize(i.dtype)) == 0;
+  if (i.dtype != j.dtype || !(i.sizes == j.sizes)) return false;
+  if (i.dtype == DType::F32) {
+    const auto *p = static_cast<const float*>(i.data), *q = static_cast<const float*>(j.data);
+    for (int64_t n = 0; n < i.numel; ++n) {
+      bool same = std::memcmp(p + n, q + n, 4) == 0 || (std::isnan(p[n]) && std::isnan(q[n]));
+      if (!same) return false;
+    }
+    return true;
+  }
+  return std::memcmp(i.data, j.data, static_cast<size_t>(i.numel) * itemsize(i.dtype)) == 0;
 }
 
 /// The message of the UserError that `f` throws, or "".

@@ -4,7 +4,7 @@
 #include <new>
 #include <thread>
 
-#include "program_support.h"
+#include "tests/runtime/program_support.h"
 #include "runtime/allocator.h"
 #include "runtime/program/arena.h"
 #include "runtime/program/evaluator.h"

@@ -63,10 +63,14 @@ Maybe fold_pair(Prim op, DType t, Maybe a, Maybe b) {
 
 Prim combiner(ReduceKind k) {
   switch (k) {
-    case ReduceKind::Sum: return Prim::Add;
-    case ReduceKind::Prod: return Prim::Mul;
-    case ReduceKind::Max: return Prim::Max;
-    default: return Prim::Min;
+    case ReduceKind::Sum:
+      return Prim::Add;
+    case ReduceKind::Prod:
+      return Prim::Mul;
+    case ReduceKind::Max:
+      return Prim::Max;
+    default:
+      return Prim::Min;
   }
 }
 
@@ -75,10 +79,14 @@ uint64_t empty_value(ReduceKind k, DType t) {
   ExprGraph g;
   double inf = std::numeric_limits<double>::infinity();
   switch (k) {
-    case ReduceKind::Sum: return 0;
-    case ReduceKind::Prod: return g.lit(t, 1).node().bits;
-    case ReduceKind::Max: return g.lit(t, -inf).node().bits;
-    default: return g.lit(t, inf).node().bits;
+    case ReduceKind::Sum:
+      return 0;
+    case ReduceKind::Prod:
+      return g.lit(t, 1).node().bits;
+    case ReduceKind::Max:
+      return g.lit(t, -inf).node().bits;
+    default:
+      return g.lit(t, inf).node().bits;
   }
 }
 
@@ -135,7 +143,8 @@ uint64_t reduce_naive(ReduceKind kind, DType t, std::span<const uint64_t> values
   while (chunks.size() > 1) {
     std::vector<Maybe> next;
     for (size_t i = 0; i < chunks.size(); i += 2) {
-      next.push_back(i + 1 < chunks.size() ? fold_pair(op, t, chunks[i], chunks[i + 1]) : chunks[i]);
+      next.push_back(i + 1 < chunks.size() ? fold_pair(op, t, chunks[i], chunks[i + 1])
+                                           : chunks[i]);
     }
     chunks = std::move(next);
   }
@@ -203,7 +212,8 @@ class GraphRunner {
   void view(const Node& n, Dense& out) {
     const Dense& x = in(n, 0);
     StridedView v = contiguous_view(to_shape(x.sizes));
-    invariant(n.op->view(n.attrs.data(), to_shape(out.sizes), v) || x.numel() == 0, "view of dense");
+    invariant(n.op->view(n.attrs.data(), to_shape(out.sizes), v) || x.numel() == 0,
+              "view of dense");
     Sizes strides = shape_eval(v.strides, bind_);
     int64_t offset = dim_eval(v.offset, bind_);
     std::vector<int64_t> index(out.sizes.size());
@@ -235,7 +245,9 @@ class GraphRunner {
   }
 
   void create(const Node& n, Dense& out) {
-    auto number = [&](DType t, int64_t v) { return eval_cast(DType::I64, t, static_cast<uint64_t>(v)); };
+    auto number = [&](DType t, int64_t v) {
+      return eval_cast(DType::I64, t, static_cast<uint64_t>(v));
+    };
     if (n.op == &op_def<Full>()) {
       for (int64_t i = 0; i < out.numel(); ++i) out.set(i, n.attrs.as<Full::Attrs>().value.bits);
     } else if (n.op == &op_def<Arange>()) {
@@ -284,8 +296,10 @@ class KernelRunner {
                 eval(store.value, index));
         };
         std::fill(index.begin() + static_cast<std::ptrdiff_t>(outer), index.end(), 0);
-        if (store.inner) each_inner(index, put);
-        else put();
+        if (store.inner)
+          each_inner(index, put);
+        else
+          put();
       }
     }
   }
@@ -326,16 +340,26 @@ class KernelRunner {
       uint64_t in[4] = {};
       for (int i = 0; i < arity(n.op); ++i) in[i] = values_[n.in[i]];
       switch (n.op) {
-        case Prim::Lit: values_[id] = n.bits; break;
+        case Prim::Lit:
+          values_[id] = n.bits;
+          break;
         case Prim::Load: {
           const void* base = buffers_[k_.loads[n.bits].buffer];
           values_[id] = read(n.dtype, base, offset(n.bits, index));
           break;
         }
-        case Prim::Index: values_[id] = static_cast<uint64_t>(index[n.bits]); break;
-        case Prim::Param: values_[id] = static_cast<uint64_t>(b_.params[n.bits]); break;
-        case Prim::Reduce: values_[id] = reduced_[n.bits]; break;
-        case Prim::Cast: values_[id] = eval_cast(k_.exprs.node(n.in[0]).dtype, n.dtype, in[0]); break;
+        case Prim::Index:
+          values_[id] = static_cast<uint64_t>(index[n.bits]);
+          break;
+        case Prim::Param:
+          values_[id] = static_cast<uint64_t>(b_.params[n.bits]);
+          break;
+        case Prim::Reduce:
+          values_[id] = reduced_[n.bits];
+          break;
+        case Prim::Cast:
+          values_[id] = eval_cast(k_.exprs.node(n.in[0]).dtype, n.dtype, in[0]);
+          break;
         default: {
           DType t = k_.exprs.node(n.in[n.op == Prim::Select ? 1 : 0]).dtype;
           values_[id] = eval_prim(n.op, t, n.dtype, in);
