@@ -6,10 +6,10 @@
  *   etch_context* context;  etch_context_create(program, &context);
  *   etch_run(program, state, context, inputs, 1, outputs, 1);
  *
- * A program is immutable: any number of threads may use one. A state may be shared by runs that only
- * read it; a run or call that writes needs it alone, and fails otherwise. A context belongs to one call
- * at a time. Handles may be freed in any order. No function throws or aborts; files and sizes are
- * checked, machine code in files is not used. C99.
+ * A program is immutable: any number of threads may use one. A state may be shared by runs that
+ * only read it; a run or call that writes needs it alone, and fails otherwise. A context belongs to
+ * one call at a time. Handles may be freed in any order. No function throws or aborts; files and
+ * sizes are checked, machine code in files is not used. C99.
  */
 #ifndef ETCH_RT_H
 #define ETCH_RT_H
@@ -123,21 +123,22 @@ ETCH_API etch_status etch_state_info(const etch_state* state, const char* name, 
 ETCH_API etch_status etch_state_get(const etch_state* state, const char* name, void* data,
                                     size_t bytes);
 
-/* The memory of calls. Kept from call to call: calls no larger than earlier ones allocate nothing. */
+/* The memory of calls. Kept from call to call: calls no larger than earlier ones allocate nothing.
+ */
 ETCH_API etch_status etch_context_create(const etch_program* program, etch_context** out);
 ETCH_API void etch_context_free(etch_context* context);
 
 /* Fixes the sizes of a call without running it. `state` may be NULL when the program has none. */
 ETCH_API etch_status etch_bind(const etch_program* program, const etch_state* state,
-                               etch_context* context, const etch_input* inputs,
-                               size_t input_count);
-/* Of output `index` in the last bind or run: sizes (as many as its rank) and bytes; either may be NULL. */
+                               etch_context* context, const etch_input* inputs, size_t input_count);
+/* Of output `index` in the last bind or run: sizes (as many as its rank) and bytes; either may be
+ * NULL. */
 ETCH_API etch_status etch_output_size(const etch_context* context, size_t index, int64_t* sizes,
                                       size_t* bytes);
 
 /* Runs. After an error the state is what it was; outputs may hold anything. */
-ETCH_API etch_status etch_run(const etch_program* program, etch_state* state,
-                              etch_context* context, const etch_input* inputs, size_t input_count,
+ETCH_API etch_status etch_run(const etch_program* program, etch_state* state, etch_context* context,
+                              const etch_input* inputs, size_t input_count,
                               const etch_output* outputs, size_t output_count);
 
 #ifdef __cplusplus

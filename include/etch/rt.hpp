@@ -34,9 +34,12 @@ inline void check(etch_status status) {
 
 template <class T>
 constexpr etch_dtype dtype_id() {
-  if constexpr (std::is_same_v<T, bool>) return ETCH_BOOL;
-  else if constexpr (std::is_same_v<T, float>) return ETCH_F32;
-  else if constexpr (std::is_same_v<T, double>) return ETCH_F64;
+  if constexpr (std::is_same_v<T, bool>)
+    return ETCH_BOOL;
+  else if constexpr (std::is_same_v<T, float>)
+    return ETCH_F32;
+  else if constexpr (std::is_same_v<T, double>)
+    return ETCH_F64;
   else {
     static_assert(std::is_integral_v<T> && sizeof(T) <= 8, "no element type for this C++ type");
     constexpr int log = sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3;
@@ -46,10 +49,19 @@ constexpr etch_dtype dtype_id() {
 
 inline size_t item_bytes(etch_dtype t) {
   switch (t) {
-    case ETCH_BOOL: case ETCH_U8: case ETCH_I8: return 1;
-    case ETCH_U16: case ETCH_I16: return 2;
-    case ETCH_U32: case ETCH_I32: case ETCH_F32: return 4;
-    default: return 8;
+    case ETCH_BOOL:
+    case ETCH_U8:
+    case ETCH_I8:
+      return 1;
+    case ETCH_U16:
+    case ETCH_I16:
+      return 2;
+    case ETCH_U32:
+    case ETCH_I32:
+    case ETCH_F32:
+      return 4;
+    default:
+      return 8;
   }
 }
 

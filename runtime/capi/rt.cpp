@@ -82,9 +82,12 @@ etch_status guarded(F&& f) noexcept {
     return ETCH_OK;
   } catch (const UserError& e) {
     switch (e.kind()) {
-      case ErrorKind::Usage: return failed(ETCH_USAGE, e.what());
-      case ErrorKind::Unreadable: return failed(ETCH_UNREADABLE, e.what());
-      case ErrorKind::Unavailable: return failed(ETCH_UNAVAILABLE, e.what());
+      case ErrorKind::Usage:
+        return failed(ETCH_USAGE, e.what());
+      case ErrorKind::Unreadable:
+        return failed(ETCH_UNREADABLE, e.what());
+      case ErrorKind::Unavailable:
+        return failed(ETCH_UNAVAILABLE, e.what());
     }
     return failed(ETCH_INTERNAL, e.what());
   } catch (const std::bad_alloc&) {

@@ -52,9 +52,8 @@ int64_t ArenaPlanner::place(std::span<const Lifetime> buffers, std::span<int64_t
       fail("program", cat("its buffers take more than ", kMostBytes, " bytes"), "Check the sizes");
     }
     total = std::max(total, end);
-    auto at = std::upper_bound(placed_.begin(), placed_.end(), i, [&](uint32_t a, uint32_t b) {
-      return offsets[a] < offsets[b];
-    });
+    auto at = std::upper_bound(placed_.begin(), placed_.end(), i,
+                               [&](uint32_t a, uint32_t b) { return offsets[a] < offsets[b]; });
     placed_.insert(at, i);
   }
   return total;

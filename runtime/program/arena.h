@@ -1,4 +1,5 @@
-// Where the temporary buffers of one run lie: byte offsets in one block of memory, from their lifetimes.
+// Where the temporary buffers of one run lie: byte offsets in one block of memory, from their
+// lifetimes.
 #pragma once
 
 #include <cstddef>
@@ -17,13 +18,13 @@ struct Lifetime {
   int64_t bytes = 0;
 };
 
-/// Places buffers greedily: large ones first, each into the smallest gap between those placed before it
-/// that are alive at the same time. Its workspace is kept, so that placing no more buffers than
-/// before allocates nothing.
+/// Places buffers greedily: large ones first, each into the smallest gap between those placed
+/// before it that are alive at the same time. Its workspace is kept, so that placing no more
+/// buffers than before allocates nothing.
 class ArenaPlanner {
  public:
-  /// Writes one offset per buffer, multiples of kArenaAlign (0 for empty ones); returns the bytes of the
-  /// arena. Raises UserError when they do not fit 62 bits.
+  /// Writes one offset per buffer, multiples of kArenaAlign (0 for empty ones); returns the bytes
+  /// of the arena. Raises UserError when they do not fit 62 bits.
   int64_t place(std::span<const Lifetime> buffers, std::span<int64_t> offsets);
 
  private:

@@ -25,8 +25,8 @@ void collect_constants(const ir::Graph& g, TensorMap& out) {
     if (shape_numel(to_shape(c.sizes)).value() <= ir::kInlineElements) continue;
     auto [at, fresh] = out.try_emplace(cat(kConstantPrefix, c.hash.to_hex()));
     HostTensor& t = at->second;
-    // Equal bytes of two types are stored once, as the type that both can be read from: the wider for
-    // its alignment, bool for its values.
+    // Equal bytes of two types are stored once, as the type that both can be read from: the wider
+    // for its alignment, bool for its values.
     if (!fresh && (itemsize(t.dtype) > itemsize(c.dtype) || is_bool(t.dtype))) continue;
     t.dtype = c.dtype;
     t.shape.assign(c.sizes.begin(), c.sizes.end());
@@ -45,9 +45,9 @@ HostTensor host_tensor(const Tensor& t) {
   HostTensor out;
   out.dtype = i.dtype;
   out.shape.assign(i.sizes.begin(), i.sizes.end());
-  out.bytes = Bytes(std::make_shared<Tensor>(t),
-                    {static_cast<const std::byte*>(i.data),
-                     static_cast<size_t>(i.numel) * itemsize(i.dtype)});
+  out.bytes = Bytes(
+      std::make_shared<Tensor>(t),
+      {static_cast<const std::byte*>(i.data), static_cast<size_t>(i.numel) * itemsize(i.dtype)});
   return out;
 }
 
@@ -64,8 +64,8 @@ void check_state(const ir::Graph& g, const State& state, std::string_view where)
       fits = !type.shape[a].is_const() || type.shape[a].value() == t.sizes[a];
     }
     if (!fits) {
-      fail_file("artifact", where, cat("state '", in.name, "' is ", t.dtype, t.sizes,
-                                       ", the graph expects ", type));
+      fail_file("artifact", where,
+                cat("state '", in.name, "' is ", t.dtype, t.sizes, ", the graph expects ", type));
     }
   }
 }
@@ -146,8 +146,8 @@ class Weights {
     auto keep = std::make_shared<Bytes>(t.bytes);
     auto c = ir::make_constant(t.dtype, t.shape, {keep, keep->data()});
     if (c->hash != hash) {
-      fail_file("artifact", where_, cat("the contents of '", key, "' have the hash ",
-                                        c->hash.to_hex()));
+      fail_file("artifact", where_,
+                cat("the contents of '", key, "' have the hash ", c->hash.to_hex()));
     }
     made_.emplace(hash, c);
     return c;
@@ -167,8 +167,9 @@ class Weights {
  private:
   void require_supported(std::string_view key, const HostTensor& t) const {
     if (contains(kSupported, t.dtype) && t.shape.size() <= static_cast<size_t>(kMaxRank)) return;
-    fail_file("artifact", where_, cat("tensor ", in_quotes(key), " is of type ", t.dtype,
-                                      " and rank ", t.shape.size(), ", which programs cannot hold"));
+    fail_file("artifact", where_,
+              cat("tensor ", in_quotes(key), " is of type ", t.dtype, " and rank ", t.shape.size(),
+                  ", which programs cannot hold"));
   }
 
   std::string where_;

@@ -1,10 +1,10 @@
 // .etch files: a program with its constants and its State in one file.
 //
 // Sections of the container (runtime/io/container.h):
-//   meta      JSON: producer, format, numerics, names of inputs, outputs and states, native sections
-//   traced    text form of the graph as recorded (optional)
-//   graph     text form of the graph after passes, with its fusion groups
-//   weights   safetensors: "constant/<hash>" for every constant that the texts name by hash,
+//   meta      JSON: producer, format, numerics, names of inputs, outputs and states, native
+//   sections traced    text form of the graph as recorded (optional) graph     text form of the
+//   graph after passes, with its fusion groups weights   safetensors: "constant/<hash>" for every
+//   constant that the texts name by hash,
 //             "state/<name>" for every tensor of the State
 //   native.N  machine code, as the code generator stores it (optional)
 // A graph section of an older grammar is upgraded while it is parsed; unknown sections are skipped.
@@ -20,7 +20,8 @@
 
 namespace etch::runtime {
 
-/// Machine code for one tier of processors. The runtime stores and returns it without looking inside.
+/// Machine code for one tier of processors. The runtime stores and returns it without looking
+/// inside.
 struct NativeSection {
   std::string tier;  // "avx2", "avx512"
   std::string key;   // everything the code depends on; to be compared in full before use
@@ -45,8 +46,8 @@ struct ArtifactOptions {
   bool trust_native = false;  // hand out machine code: only for files from a trusted place
 };
 
-/// Writes the file under a temporary name and renames it. Raises UserError when a tensor has no stored
-/// form, or a State tensor does not fit the graph's input of that name.
+/// Writes the file under a temporary name and renames it. Raises UserError when a tensor has no
+/// stored form, or a State tensor does not fit the graph's input of that name.
 void save_artifact(const std::string& path, const Artifact& artifact);
 Bytes encode_artifact(const Artifact& artifact);
 

@@ -68,6 +68,7 @@ void Binding::bind(std::span<const PortValue> inputs, std::span<const PortValue>
   check_ranges();
   check_sizes(inputs, false);
   check_sizes(states, true);
+  check_requirements();
   size_buffers();
   place_buffers();
   for (size_t i = 0; i < steps_.size(); ++i) {
@@ -100,8 +101,9 @@ void Binding::fail_axis(bool state, size_t port_index, size_t axis, int64_t got,
   Dim d = p.type.shape[axis];
   std::string why;
   if (!d.is_const()) why = cat(" (", d, symbol_text(symbols_), ")");
-  fail("run", cat(state ? "state '" : "input '", p.name, "' axis ", axis, ": expected ", expected,
-                  why, ", got ", got),
+  fail("run",
+       cat(state ? "state '" : "input '", p.name, "' axis ", axis, ": expected ", expected, why,
+           ", got ", got),
        cat("Its type is ", p.type));
 }
 
@@ -131,6 +133,14 @@ void Binding::check_ranges() const {
   }
 }
 
+void Binding::check_requirements() const {
+  for (const Requirement& r : plan_.requirements) {
+    if (dim_eval(r.value, symbols_) >= r.least) continue;
+    fail("run", cat(r.what, symbol_text(symbols_)), "The program does not hold for these sizes",
+         r.loc);
+  }
+}
+
 void Binding::check_sizes(std::span<const PortValue> values, bool state) const {
   const auto& rules = state ? plan_.state_axes : plan_.input_axes;
   for (size_t i = 0; i < values.size(); ++i) {
@@ -155,8 +165,9 @@ void Binding::size_buffers() {
     eval(info.shape, buffer.sizes);
     std::optional<int64_t> numel = checked_numel(buffer.sizes);
     if (!numel || *numel > kMostElements) {
-      fail("run", cat("a value of shape ", info.shape, " would have the sizes ", buffer.sizes,
-                      symbol_text(symbols_)),
+      fail("run",
+           cat("a value of shape ", info.shape, " would have the sizes ", buffer.sizes,
+               symbol_text(symbols_)),
            "The program does not hold for these sizes");
     }
     buffer.numel = *numel;

@@ -1,4 +1,5 @@
-// What follows from the sizes of one call's inputs: symbols, buffer sizes and offsets, bound kernels.
+// What follows from the sizes of one call's inputs: symbols, buffer sizes and offsets, bound
+// kernels.
 #pragma once
 
 #include <memory>
@@ -24,10 +25,10 @@ struct BoundStep {
     Sizes sizes, strides;
     int64_t offset = 0;  // elements
   };
-  std::vector<Window> windows;        // per operand
-  std::vector<Operand> operands;      // Contraction
+  std::vector<Window> windows;    // per operand
+  std::vector<Operand> operands;  // Contraction
   std::vector<ir::TensorRef> in, out;
-  std::shared_ptr<void> attrs;        // with numbers in place of symbols, where there are any
+  std::shared_ptr<void> attrs;  // with numbers in place of symbols, where there are any
 };
 
 /// Kept from call to call: binding to sizes that need no more memory than before allocates nothing.
@@ -35,8 +36,8 @@ class Binding {
  public:
   explicit Binding(const Plan& plan);
 
-  /// Makes everything fit `inputs` and `states` (one per port); does nothing when their sizes are those of
-  /// the last call. Raises UserError naming port, axis, expected and given.
+  /// Makes everything fit `inputs` and `states` (one per port); does nothing when their sizes are
+  /// those of the last call. Raises UserError naming port, axis, expected and given.
   void bind(std::span<const PortValue> inputs, std::span<const PortValue> states);
   bool bound() const { return bound_; }
 
@@ -59,6 +60,7 @@ class Binding {
   void bind_symbols(std::span<const PortValue> values, bool state);
   void check_sizes(std::span<const PortValue> values, bool state) const;
   void check_ranges() const;
+  void check_requirements() const;
   void size_buffers();
   void place_buffers();
   void bind_kernel(const Step& s, BoundStep& b) const;
@@ -67,9 +69,7 @@ class Binding {
   void eval(std::span<const Dim> shape, Sizes& out) const;
   [[noreturn]] void fail_axis(bool state, size_t port, size_t axis, int64_t got,
                               int64_t expected) const;
-  const Port& port(bool state, size_t i) const {
-    return state ? plan_.states[i] : plan_.inputs[i];
-  }
+  const Port& port(bool state, size_t i) const { return state ? plan_.states[i] : plan_.inputs[i]; }
 
   const Plan& plan_;
   bool bound_ = false;

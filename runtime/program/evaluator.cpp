@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "runtime/program/plan.h"
 #include "runtime/allocator.h"
+#include "runtime/program/plan.h"
 
 namespace etch::runtime {
 namespace {

@@ -12,8 +12,8 @@ class ProgramEvaluator final : public ir::Evaluator {
   /// `kernels` as in BuildOptions.
   explicit ProgramEvaluator(KernelSource* kernels = nullptr) : kernels_(kernels) {}
 
-  /// `budget_bytes` bounds results and temporaries together; it is checked before memory is taken. Inputs
-  /// of kind State take part in order like the others; writes to them are ordinary results.
+  /// `budget_bytes` bounds results and temporaries together; it is checked before memory is taken.
+  /// Inputs of kind State take part in order like the others; writes to them are ordinary results.
   std::vector<std::shared_ptr<const ir::Constant>> evaluate(
       const ir::Graph& g, std::span<const std::shared_ptr<const ir::Constant>> inputs,
       size_t budget_bytes) override;

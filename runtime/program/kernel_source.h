@@ -1,5 +1,5 @@
-// Where programs get machine code for their kernels. The code generator implements KernelSource; the
-// runtime runs with or without one.
+// Where programs get machine code for their kernels. The code generator implements KernelSource;
+// the runtime runs with or without one.
 #pragma once
 
 #include <atomic>
@@ -23,8 +23,8 @@ struct NativeKernel {
   }
 };
 
-/// A program's place for the code of one kernel. Compilers fill it, at any time and from any thread; runs
-/// that have already started keep what they read.
+/// A program's place for the code of one kernel. Compilers fill it, at any time and from any
+/// thread; runs that have already started keep what they read.
 class NativeSlot {
  public:
   /// Null until there is code.
@@ -61,8 +61,8 @@ class KernelSource {
   virtual ~KernelSource() = default;
   /// Code for `kernel`, ready to run on this processor; null when there is none (yet).
   virtual std::shared_ptr<const NativeKernel> find(const ir::loop::Kernel& kernel) = 0;
-  /// Fills `slot` now or later; a slot that is never filled leaves its kernel to the interpreter. The
-  /// kernel is only valid during the call.
+  /// Fills `slot` now or later; a slot that is never filled leaves its kernel to the interpreter.
+  /// The kernel is only valid during the call.
   virtual void request(const ir::loop::Kernel& kernel, const std::shared_ptr<NativeSlot>& slot) {
     slot->set(find(kernel));
   }

@@ -36,10 +36,9 @@ void run_native(const NativeKernel& native, const ir::loop::BoundKernel& b, void
       std::clamp<int64_t>(kUnitElements / std::max<int64_t>(b.inner_points, 1), 1, 1024);
   const int64_t units = (b.outer_points + unit - 1) / unit;
   const double grain = kGrainCost / (point * static_cast<double>(unit));
-  parallel_for(units, std::max<int64_t>(1, static_cast<int64_t>(grain)),
-               [&](int64_t u0, int64_t u1) {
-                 run(u0 * unit, std::min(u1 * unit, b.outer_points));
-               });
+  parallel_for(
+      units, std::max<int64_t>(1, static_cast<int64_t>(grain)),
+      [&](int64_t u0, int64_t u1) { run(u0 * unit, std::min(u1 * unit, b.outer_points)); });
 }
 
 }  // namespace etch::runtime

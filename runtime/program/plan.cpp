@@ -51,6 +51,7 @@ class Planner {
   void mark_needed();
   void add_inputs();
   void collect_symbols();
+  void check_symbols(Dim d, std::string_view where) const;
   std::vector<AxisRule> axis_rules(const Port& port) const;
   void add_node(NodeId id);
   void add_view(NodeId id, const Node& n);
@@ -83,6 +84,8 @@ void Planner::run() {
   mark_needed();
   add_inputs();
   collect_symbols();
+  plan_.requirements = requirements(g_);
+  for (const Requirement& r : plan_.requirements) check_symbols(r.value, r.what);
   for (const ir::GraphResult& r : g_.results()) {
     bool state = r.state >= 0;
     Port port{r.name, g_.type(r.value)};
@@ -128,8 +131,8 @@ void Planner::add_inputs() {
     bool state = in.kind == ir::InputKind::State;
     std::vector<Port>& ports = state ? plan_.states : plan_.inputs;
     if (state) state_number[i] = static_cast<int>(ports.size());
-    uint32_t b = add_buffer(state ? Home::State : Home::Input,
-                            static_cast<uint32_t>(ports.size()), g_.type(in.value));
+    uint32_t b = add_buffer(state ? Home::State : Home::Input, static_cast<uint32_t>(ports.size()),
+                            g_.type(in.value));
     ports.push_back({in.name, g_.type(in.value)});
     places_[in.value] = {b, contiguous_view(g_.type(in.value).shape)};
   }
@@ -165,33 +168,34 @@ void Planner::collect_symbols() {
       if (r.symbol.same_as(range.symbol)) r = range;
     }
   }
-  auto check = [&](Dim d, std::string_view where) {
-    SmallVec<Dim, 4> symbols;
-    dim_symbols(d, symbols);
-    for (Dim s : symbols) {
-      bool known = std::any_of(plan_.symbols.begin(), plan_.symbols.end(),
-                               [&](const ir::SymbolRange& r) { return r.symbol.same_as(s); });
-      if (!known) {
-        fail("program", cat("no input's shape gives the symbolic size ", s, " in ", where),
-             "Add an input with that size as an axis");
-      }
-    }
-  };
   for (NodeId id : g_) {
     if (!needed_[id]) continue;
     const Node& n = g_.node(id);
     for (const ir::TensorType& t : n.outputs) {
-      for (Dim d : t.shape) check(d, n.op->name());
+      for (Dim d : t.shape) check_symbols(d, n.op->name());
     }
     for (int i = 0; i < n.attrs.count(); ++i) {
       ir::AttrValue v = n.attrs.get(i);
       if (const Shape* shape = std::get_if<Shape>(&v)) {
-        for (Dim d : *shape) check(d, n.op->name());
+        for (Dim d : *shape) check_symbols(d, n.op->name());
       }
     }
   }
   for (const Port& p : plan_.inputs) plan_.input_axes.push_back(axis_rules(p));
   for (const Port& p : plan_.states) plan_.state_axes.push_back(axis_rules(p));
+}
+
+/// Every symbol of `d` is one that inputs give.
+void Planner::check_symbols(Dim d, std::string_view where) const {
+  SmallVec<Dim, 4> symbols;
+  dim_symbols(d, symbols);
+  for (Dim s : symbols) {
+    bool known = std::any_of(plan_.symbols.begin(), plan_.symbols.end(),
+                             [&](const ir::SymbolRange& r) { return r.symbol.same_as(s); });
+    if (known) continue;
+    fail("program", cat("no input's shape gives the symbolic size ", s, " in ", where),
+         "Add an input with that size as an axis");
+  }
 }
 
 std::vector<AxisRule> Planner::axis_rules(const Port& port) const {
@@ -210,8 +214,8 @@ void Planner::add_node(NodeId id) {
   const Node& n = g_.node(id);
   if (ir::is_input(n)) return;
   if (ir::is_constant(n)) {
-    uint32_t b = add_buffer(Home::Constant, static_cast<uint32_t>(plan_.constants.size()),
-                            n.outputs[0]);
+    uint32_t b =
+        add_buffer(Home::Constant, static_cast<uint32_t>(plan_.constants.size()), n.outputs[0]);
     plan_.constants.push_back(n.constant);
     places_[{id, 0}] = {b, contiguous_view(n.outputs[0].shape)};
     return;

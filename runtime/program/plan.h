@@ -1,4 +1,5 @@
-// A graph as a list of steps over buffers: everything about a program that does not change between calls.
+// A graph as a list of steps over buffers: everything about a program that does not change between
+// calls.
 #pragma once
 
 #include <atomic>
@@ -9,6 +10,7 @@
 #include "ir/graph.h"
 #include "runtime/interp/interp.h"
 #include "runtime/program/kernel_source.h"
+#include "runtime/program/requirements.h"
 
 namespace etch::runtime {
 
@@ -73,9 +75,10 @@ struct Plan {
   std::shared_ptr<const ir::Graph> graph;     // as given
   std::shared_ptr<const ir::Graph> prepared;  // what the steps were made from
   std::vector<Port> inputs, states, outputs;
-  std::vector<Port> nexts;             // results that are written back ...
-  std::vector<uint32_t> next_of;       // ... to these states
+  std::vector<Port> nexts;        // results that are written back ...
+  std::vector<uint32_t> next_of;  // ... to these states
   std::vector<ir::SymbolRange> symbols;
+  std::vector<Requirement> requirements;
   std::vector<std::vector<AxisRule>> input_axes, state_axes;
   std::vector<std::shared_ptr<const ir::Constant>> constants;
   std::vector<BufferInfo> buffers;
@@ -85,8 +88,8 @@ struct Plan {
   mutable std::atomic<uint64_t> native_runs{0}, interpreted_runs{0};
 };
 
-/// Raises UserError for a graph with symbols that no input's shape binds, or with values of element types
-/// that cannot be computed. `source` may be null.
+/// Raises UserError for a graph with symbols that no input's shape binds, or with values of element
+/// types that cannot be computed. `source` may be null.
 std::shared_ptr<const Plan> make_plan(std::shared_ptr<const ir::Graph> graph, KernelSource* source);
 
 }  // namespace etch::runtime

@@ -5,9 +5,9 @@
 
 namespace etch::runtime {
 
-/// Makes every node one that a step can run: composites become fusions where their bodies lower to one
-/// kernel and are replaced by their bodies otherwise, and so are fusions that do not lower. Returns
-/// whether anything changed. The bits do not.
+/// Makes every node one that a step can run: composites become fusions where their bodies lower to
+/// one kernel and are replaced by their bodies otherwise, and so are fusions that do not lower.
+/// Returns whether anything changed. The bits do not.
 bool prepare(ir::Graph& g);
 
 }  // namespace etch::runtime

@@ -141,8 +141,9 @@ void Context::Impl::resolve(const State& state) {
   for (size_t i = 0; i < plan->states.size(); ++i) {
     int at = state.find(plan->states[i].name);
     if (at < 0) {
-      fail("run", cat("the State has no tensor '", plan->states[i].name, "' of type ",
-                      plan->states[i].type),
+      fail("run",
+           cat("the State has no tensor '", plan->states[i].name, "' of type ",
+               plan->states[i].type),
            "Set it before the first run");
     }
     state_index[i] = static_cast<uint32_t>(at);
@@ -226,8 +227,8 @@ void Context::Impl::set_pointers(const State& state, State* writable,
         pointers[b] = outputs[info.index].data;
         break;
       case Home::Next:
-        pointers[b] = writable->stage(state_index[plan->next_of[info.index]], info.dtype,
-                                      binding.sizes(b));
+        pointers[b] =
+            writable->stage(state_index[plan->next_of[info.index]], info.dtype, binding.sizes(b));
         break;
     }
   }
@@ -277,8 +278,8 @@ void Context::Impl::run(const State& state, State* writable, std::span<const Inp
     const Port& p = plan->outputs[i];
     if (outputs[i].bytes < need || (outputs[i].data == nullptr && need != 0) ||
         reinterpret_cast<uintptr_t>(outputs[i].data) % itemsize(p.type.dtype) != 0) {
-      fail("run", cat("output '", p.name, "' takes ", need, " aligned bytes, got ",
-                      outputs[i].bytes));
+      fail("run",
+           cat("output '", p.name, "' takes ", need, " aligned bytes, got ", outputs[i].bytes));
     }
     auto* base = static_cast<const std::byte*>(outputs[i].data);
     Range mine{base, base + need};
@@ -333,9 +334,9 @@ Program Program::build(ir::Graph graph, const BuildOptions& options) {
     for (const Step& s : plan->steps) {
       if (s.kind != StepKind::Kernel || (s.native && s.native->get() != nullptr)) continue;
       std::string why = s.native ? s.native->refusal() : "";
-      throw UserError(cat("[program] kernel '", s.name, "' has no machine code",
-                          why.empty() ? "" : ": ", why),
-                      ErrorKind::Unavailable);
+      throw UserError(
+          cat("[program] kernel '", s.name, "' has no machine code", why.empty() ? "" : ": ", why),
+          ErrorKind::Unavailable);
     }
   }
   return Program(std::move(plan));

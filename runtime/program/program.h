@@ -44,17 +44,17 @@ struct BuildOptions {
 
 struct ProgramStats {
   size_t steps = 0;
-  size_t kernels = 0;   // steps that are fused kernels
-  size_t native = 0;    // of those, with machine code by now
-  size_t refused = 0;   // of those, that will never have any
+  size_t kernels = 0;  // steps that are fused kernels
+  size_t native = 0;   // of those, with machine code by now
+  size_t refused = 0;  // of those, that will never have any
   uint64_t native_runs = 0;
   uint64_t interpreted_runs = 0;
 };
 
 class Program {
  public:
-  /// Every graph that verifies builds. Raises UserError for element types without arithmetic, sizes that
-  /// no input gives, and in strict mode (Unavailable) for kernels without machine code.
+  /// Every graph that verifies builds. Raises UserError for element types without arithmetic, sizes
+  /// that no input gives, and in strict mode (Unavailable) for kernels without machine code.
   static Program build(ir::Graph graph, const BuildOptions& options = {});
 
   /// The graph as given to build().
@@ -106,7 +106,8 @@ class Context {
   /// Sizes of output i in the last call or bind().
   std::span<const int64_t> output_sizes(size_t i) const;
   size_t output_bytes(size_t i) const;
-  /// Bytes of temporaries that the last call needed, that are held, and that no plan could go below.
+  /// Bytes of temporaries that the last call needed, that are held, and that no plan could go
+  /// below.
   size_t arena_bytes() const;
   size_t arena_capacity() const;
   size_t live_bytes() const;

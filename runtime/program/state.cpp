@@ -86,8 +86,8 @@ void State::save(const std::string& path) const {
     HostTensor& h = content.tensors[e.name];
     h.dtype = t.dtype;
     h.shape.assign(t.sizes.begin(), t.sizes.end());
-    h.bytes = Bytes::borrow({static_cast<const std::byte*>(t.data),
-                             static_cast<size_t>(t.numel) * itemsize(t.dtype)});
+    h.bytes = Bytes::borrow(
+        {static_cast<const std::byte*>(t.data), static_cast<size_t>(t.numel) * itemsize(t.dtype)});
   }
   write_safetensors(path, content);
 }
@@ -100,8 +100,9 @@ void State::load(const std::string& path, const IoLimits& limits) {
       if (at < 0) fail_file("state", path, cat("unexpected tensor '", name, "'"));
       const TensorImpl& t = impl(entries_[static_cast<size_t>(at)].now);
       if (t.dtype != h.dtype || !same_sizes(t.sizes, h.shape)) {
-        fail_file("state", path, cat("tensor '", name, "' is ", h.dtype, Sizes(h.shape),
-                                     ", expected ", t.dtype, t.sizes));
+        fail_file("state", path,
+                  cat("tensor '", name, "' is ", h.dtype, Sizes(h.shape), ", expected ", t.dtype,
+                      t.sizes));
       }
     }
     for (const Entry& e : entries_) {
@@ -121,8 +122,9 @@ State::Use::Use(const State& state, bool exclusive) : state_(state), exclusive_(
   int users = state_.users_.load(std::memory_order_relaxed);
   while (true) {
     if (users < 0 || (exclusive && users > 0)) {
-      fail("State", users < 0 ? "it is being written by another run or call"
-                              : cat("writing it needs it alone, but ", users, " runs read it"),
+      fail("State",
+           users < 0 ? "it is being written by another run or call"
+                     : cat("writing it needs it alone, but ", users, " runs read it"),
            "Give each writing thread its own State (clone())");
     }
     int then = exclusive ? -1 : users + 1;

@@ -14,8 +14,8 @@ namespace etch::runtime {
 
 /// Parameters, buffers, optimizer state, counters: dense tensors by name, each with a version that
 /// grows with every change. One State serves several programs (training and inference).
-/// Reading runs may share a State between threads; whatever changes it needs it alone, and says so with
-/// a UserError when it is not.
+/// Reading runs may share a State between threads; whatever changes it needs it alone, and says so
+/// with a UserError when it is not.
 class State {
  public:
   State() = default;
@@ -43,8 +43,8 @@ class State {
 
   /// One safetensors file with every tensor.
   void save(const std::string& path) const;
-  /// Replaces the contents of every tensor from a file of the same names, dtypes and shapes; into an empty
-  /// State, takes whatever the file holds. On an error nothing changes.
+  /// Replaces the contents of every tensor from a file of the same names, dtypes and shapes; into
+  /// an empty State, takes whatever the file holds. On an error nothing changes.
   void load(const std::string& path, const IoLimits& limits = {});
 
   /// Changes whenever names are added: what programs remember positions by.

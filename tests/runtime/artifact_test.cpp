@@ -1,11 +1,11 @@
+#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <filesystem>
-#include <unistd.h>
 
-#include "tests/runtime/program_support.h"
 #include "runtime/allocator.h"
 #include "runtime/io/container.h"
 #include "runtime/program/artifact.h"
+#include "tests/runtime/program_support.h"
 
 using namespace etch;
 using namespace etch::runtime;
@@ -58,7 +58,8 @@ Artifact step_artifact() {
 }
 
 std::string scratch_file(const char* name) {
-  return (std::filesystem::temp_directory_path() / cat("etch-artifact-", ::getpid(), name)).string();
+  return (std::filesystem::temp_directory_path() / cat("etch-artifact-", ::getpid(), name))
+      .string();
 }
 
 struct Sections {
@@ -185,7 +186,9 @@ TEST_CASE("changed bytes in an artifact end in an error, never in a crash") {
       std::string text(file.text());
       text[rng() % text.size()] ^= static_cast<char>(1 + rng() % 255);
       if (rng() % 4 == 0) text.resize(rng() % text.size());
-      CHECK_THROWS_AS(decode_artifact(Bytes::copy(text), "mem", {.traced = true, .trust_native = true}), UserError);
+      CHECK_THROWS_AS(
+          decode_artifact(Bytes::copy(text), "mem", {.traced = true, .trust_native = true}),
+          UserError);
     }
   }
   SECTION("inside sections whose checksums are right again") {
@@ -198,9 +201,14 @@ TEST_CASE("changed bytes in an artifact end in an error, never in a crash") {
       for (uint32_t n = 1 + rng() % 2; n-- > 0;) {
         size_t at = rng() % text.size();
         switch (rng() % 3) {
-          case 0: text[at] = spare[rng() % spare.size()]; break;
-          case 1: text.erase(at, 1 + rng() % 3); break;
-          default: text.insert(at, 1, spare[rng() % spare.size()]);
+          case 0:
+            text[at] = spare[rng() % spare.size()];
+            break;
+          case 1:
+            text.erase(at, 1 + rng() % 3);
+            break;
+          default:
+            text.insert(at, 1, spare[rng() % spare.size()]);
         }
       }
       try {

@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "etch/rt.hpp"
-#include "tests/runtime/program_support.h"
 #include "runtime/program/artifact.h"
+#include "tests/runtime/program_support.h"
 
 using namespace etch;
 using namespace etch::test;

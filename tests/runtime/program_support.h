@@ -1,5 +1,5 @@
-// Shared by the tests of programs: graphs as text, tensors from a seed, and node by node evaluation with
-// eager operators as the oracle.
+// Shared by the tests of programs: graphs as text, tensors from a seed, and node by node evaluation
+// with eager operators as the oracle.
 #pragma once
 
 #include <cmath>
@@ -64,7 +64,8 @@ inline std::vector<Tensor> run_eagerly(const ir::Graph& g, std::span<const Tenso
     for (ir::Value v : n.inputs) {
       const runtime::TensorImpl& t = runtime::impl(values[v.node][v.index]);
       // An empty tensor has no elements to lay out: take row-major strides.
-      in.push_back(t.numel == 0 ? empty(SizeList(std::span<const int64_t>(t.sizes)), t.dtype) : values[v.node][v.index]);
+      in.push_back(t.numel == 0 ? empty(SizeList(std::span<const int64_t>(t.sizes)), t.dtype)
+                                : values[v.node][v.index]);
     }
     if (ir::is_constant(n)) {
       values[id] = {from_bytes(n.constant->data.get(), n.constant->sizes, n.constant->dtype)};
