@@ -1,7 +1,7 @@
 // The text form of graphs: what tests are written in, bug reports carry and artifacts store.
 //
 //   etch.ir 1
-//   fn @f0 "fused" {                                        // bodies of fusion nodes, callees first
+//   fn @f0 "fused" {                                        // bodies of fusions, callees first
 //     %0 = input "a" : f32[N, 4]
 //     %1 = relu(%0) : f32[N, 4]
 //     result "r" = %1

@@ -68,6 +68,8 @@ constexpr Rule kRules[] = {
     {"abs(abs(x)) = abs(x)", op_def<Abs>, same_twice<Abs>},
     {"abs(-x) = abs(x)", op_def<Abs>,
      [](Match& m) {
+       // Unsigned values have no sign to drop: there abs is the identity and neg is not.
+       if (is_unsigned_int(m.dtype())) return kNoMatch;
        return under_neg<0>(m, [&](Value x) { return m.emit<Abs>({x}); });
      }},
     {"relu(relu(x)) = relu(x)", op_def<Relu>, same_twice<Relu>},

@@ -10,6 +10,9 @@ namespace {
 
 using runtime::JsonValue;
 
+/// Sizes from here on are no bound that anybody set.
+constexpr int64_t kUnbounded = int64_t{1} << 60;
+
 std::string type_text(const ir::TensorType& type) {
   std::string out;
   append_text(out, type);
@@ -40,7 +43,8 @@ void add_borders(const ir::Graph& g, Answer& out) {
     else add("writes", r.name, g.type(r.value), written);
   }
   for (const ir::SymbolRange& s : g.symbols) {
-    columns.row({"size", to_text(s.symbol), cat(s.low, " to ", s.high)});
+    columns.row({"size", to_text(s.symbol),
+                 s.high < kUnbounded ? cat(s.low, " to ", s.high) : cat("from ", s.low, " on")});
   }
   out.text += columns.text();
   out.json.set("inputs", std::move(inputs));
@@ -69,10 +73,8 @@ size_t fusions(const ir::Graph& g) {
 }
 
 void add_graph(const ir::Graph& g, std::string_view title, std::string_view key, Answer& out) {
-  out.text += cat("\n", title, ": ", g.size(), " nodes");
-  if (size_t n = fusions(g); n != 0) out.text += cat(", ", n, " fused kernels");
   std::string table = ir::summary(g);
-  out.text += cat("\n", table);
+  out.text += cat("\n", title, ": ", g.size(), " nodes\n", table);
   JsonValue json;
   json.set("nodes", g.size());
   json.set("fusions", fusions(g));

@@ -8,6 +8,7 @@
 // A shared library with such lines is opened as `etch run libnets.so:affine?width=8 ...`.
 #pragma once
 
+#include "etch/autograd.h"
 #include "etch/nn.h"
 #include "etch/trace.h"
 
@@ -57,7 +58,8 @@ struct ModelEntry {
 /// Changes whenever ModelEntry does.
 inline constexpr int kModelAbi = 1;
 
-/// A model from a module that is called with the tensors of `inputs`; its only result is `result`.
+/// A model from a module that is called with the tensors of `inputs`, without gradients; its only result is
+/// named `result`.
 template <class M>
 Model module_model(std::shared_ptr<M> module, std::vector<NamedTensor> inputs, std::string result,
                    std::vector<DynamicDim> free_axes = {}) {
@@ -66,6 +68,7 @@ Model module_model(std::shared_ptr<M> module, std::vector<NamedTensor> inputs, s
   out.state = module->state();
   out.free_axes = std::move(free_axes);
   out.function = [module, result](std::span<const Tensor> in) {
+    NoGrad no_grad;
     if constexpr (std::is_invocable_v<M&, const Tensor&>) {
       return std::vector<NamedTensor>{{result, (*module)(in[0])}};
     } else {

@@ -162,30 +162,33 @@ void print_error(std::string_view what, Console& console) {
       dot + 2 < what.size() && std::isupper(static_cast<unsigned char>(what[dot + 2])) != 0) {
     hint = what.substr(dot + 2);
     what = what.substr(0, dot);
-    // A question before the list belongs to the hint: "Did you mean x? There are ...".
   }
   std::string_view red = console.color ? "\033[1;31m" : "", plain = console.color ? "\033[0m" : "";
   console.err(cat(red, "error:", plain, " ", what, "\n"));
   if (!hint.empty()) console.err(cat("  hint: ", hint, "\n"));
 }
 
-/// What stands on the command line in place of an option or a verb.
-std::string misuse_hint(Grammar& grammar, const std::vector<std::string>& args) {
+/// What is wrong with the command line and what to do about it.
+std::string misuse_text(const CLI::ParseError& e, Grammar& grammar,
+                        const std::vector<std::string>& args) {
+  std::string what = e.what();
+  while (!what.empty() && (what.back() == '\n' || what.back() == '.')) what.pop_back();
   const CLI::App* verb = nullptr;
   for (const CLI::App* s : grammar.app().get_subcommands(nullptr)) {
     if (!args.empty() && s->get_name() == args[0]) verb = s;
   }
-  if (verb == nullptr) return "etch --help lists the verbs";
+  if (verb == nullptr) return cat("[usage] ", what, ". Try etch --help");
   std::vector<std::string> known = Grammar::option_names(*verb);
   for (const std::string& a : args) {
     std::string option = a.substr(0, a.find('='));
     if (option.size() < 2 || option[0] != '-') continue;
     if (std::find(known.begin(), known.end(), option) != known.end()) continue;
-    if (std::string close = nearest(option, known); !close.empty()) {
-      return cat("Did you mean ", close, "?");
-    }
+    std::string close = nearest(option, known);
+    return cat("[usage] etch ", verb->get_name(), " has no option ", option, ". ",
+               close.empty() ? cat("Try etch ", verb->get_name(), " --help")
+                             : cat("Did you mean ", close, "?"));
   }
-  return cat("Try etch ", verb->get_name(), " --help");
+  return cat("[usage] ", what, ". Try etch ", verb->get_name(), " --help");
 }
 
 int parse_failed(const CLI::ParseError& e, Grammar& grammar, const std::vector<std::string>& args,
@@ -199,9 +202,7 @@ int parse_failed(const CLI::ParseError& e, Grammar& grammar, const std::vector<s
     console.out(help ? which->help() : std::string(e.what()) + "\n");
     return kDone;
   }
-  std::string what = e.what();
-  while (!what.empty() && (what.back() == '\n' || what.back() == '.')) what.pop_back();
-  print_error(cat("[usage] ", what, ". ", misuse_hint(grammar, args)), console);
+  print_error(misuse_text(e, grammar, args), console);
   return kUsage;
 }
 

@@ -10,19 +10,22 @@ namespace etch::cli {
 
 namespace {
 
+/// Letters added, left out, changed, or swapped with a neighbour.
 size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  std::vector<size_t> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) above[j] = j;
   for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
     row[0] = i + 1;
     for (size_t j = 0; j < b.size(); ++j) {
-      size_t change = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({change, row[j] + 1, diagonal + 1});
+      size_t change = above[j] + (a[i] == b[j] ? 0 : 1);
+      row[j + 1] = std::min({change, row[j] + 1, above[j + 1] + 1});
+      bool swapped = i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j];
+      if (swapped) row[j + 1] = std::min(row[j + 1], before[j - 1] + 1);
     }
+    std::swap(before, above);
+    std::swap(above, row);
   }
-  return row.back();
+  return above.back();
 }
 
 /// Columns that a UTF-8 text takes.
@@ -51,8 +54,9 @@ std::string nearest(std::string_view given, std::span<const std::string> known) 
 std::string nearest_hint(std::string_view given, std::span<const std::string> known,
                          std::string_view kind) {
   if (known.empty()) return cat("There are no ", kind);
+  if (known.size() == 1) return cat("The only one of the ", kind, " is ", known[0]);
   std::string close = nearest(given, known);
-  std::string list = cat("The ", kind, known.size() == 1 ? " is " : " are ", join(known));
+  std::string list = cat("The ", kind, " are ", join(known));
   return close.empty() ? list : cat("Did you mean ", close, "? ", list);
 }
 

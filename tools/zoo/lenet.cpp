@@ -29,11 +29,15 @@ class Lenet : public nn::Module {
     return (*fc3_)(relu((*fc2_)(y)));
   }
 
+  nn::Linear& head() { return *fc3_; }
+
  private:
   std::shared_ptr<nn::Conv2d> conv1_, conv2_;
   std::shared_ptr<nn::MaxPool2d> pool_;
   std::shared_ptr<nn::Linear> fc1_, fc2_, fc3_;
 };
+
+constexpr int64_t kCalibrationImages = 16;
 
 }  // namespace
 
@@ -41,7 +45,8 @@ Model lenet(const ModelParameters& parameters) {
   NoGrad no_grad;
   Generator rng(static_cast<uint64_t>(parameters.at("seed")));
   auto net = std::make_shared<Lenet>(parameters.at("classes"), rng);
-  net->eval();
+  Tensor batch = randn({kCalibrationImages, 1, 28, 28}, rng);
+  calibrate(*net, net->head(), [&] { return (*net)(batch); });
   return module_model(net, {{"x", zeros({1, 1, 28, 28})}}, "logits", {{"x", 0, "N"}});
 }
 

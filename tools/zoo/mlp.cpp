@@ -16,9 +16,13 @@ class Mlp : public nn::Module {
   }
   Tensor operator()(const Tensor& x) { return (*logits_)(relu((*hidden_)(x))); }
 
+  nn::Linear& head() { return *logits_; }
+
  private:
   std::shared_ptr<nn::Linear> hidden_, logits_;
 };
+
+constexpr int64_t kCalibrationRows = 16;
 
 }  // namespace
 
@@ -28,7 +32,8 @@ Model mlp(const ModelParameters& parameters) {
   int64_t features = parameters.at("features");
   auto net =
       std::make_shared<Mlp>(features, parameters.at("hidden"), parameters.at("classes"), rng);
-  net->eval();
+  Tensor batch = randn({kCalibrationRows, features}, rng);
+  calibrate(*net, net->head(), [&] { return (*net)(batch); });
   return module_model(net, {{"x", zeros({1, features})}}, "logits", {{"x", 0, "N"}});
 }
 

@@ -65,8 +65,7 @@ class Resnet18 : public nn::Module {
       in = out;
     }
     fc_ = add_module("fc", std::make_shared<nn::Linear>(512, classes, rng));
-    // The averaged features of different images lie close together: a larger gain spreads the logits.
-    scaled_normal(fc_->weight, 512, kLogitGain, rng);
+    scaled_normal(fc_->weight, 512, 1, rng);
   }
   Tensor operator()(const Tensor& x) {
     Tensor y = (*pool_)(relu((*bn1_)((*conv1_)(x))));
@@ -74,8 +73,9 @@ class Resnet18 : public nn::Module {
     return (*fc_)(mean(y, Axes{2, 3}));
   }
 
+  nn::Linear& head() { return *fc_; }
+
  private:
-  static constexpr double kLogitGain = 4;
   std::shared_ptr<nn::Conv2d> conv1_;
   std::shared_ptr<nn::BatchNorm2d> bn1_;
   std::shared_ptr<nn::MaxPool2d> pool_;
@@ -93,7 +93,7 @@ Model resnet18(const ModelParameters& parameters) {
   Generator rng(static_cast<uint64_t>(parameters.at("seed")));
   auto net = std::make_shared<Resnet18>(parameters.at("classes"), rng);
   Tensor batch = randn({kCalibrationImages, 3, kCalibrationPixels, kCalibrationPixels}, rng);
-  calibrate(*net, [&] { (*net)(batch); });
+  calibrate(*net, net->head(), [&] { return (*net)(batch); });
   Tensor x = zeros({1, 3, parameters.at("height"), parameters.at("width")});
   return module_model(net, {{"x", x}}, "logits", {{"x", 0, "N"}});
 }

@@ -38,11 +38,14 @@ void he_normal(Tensor weight, int64_t fan_in, Generator& rng) {
   scaled_normal(std::move(weight), fan_in, 2, rng);
 }
 
-void calibrate(nn::Module& module, const std::function<void()>& forward) {
+void calibrate(nn::Module& module, nn::Linear& head, const std::function<Tensor()>& forward) {
   NoGrad no_grad;
   module.train();
   forward();
   module.eval();
+  Tensor scale = rsqrt(mean(square(forward())));
+  head.weight.mul_(scale);
+  if (head.bias.defined()) head.bias.mul_(scale);
 }
 
 }  // namespace etch::zoo

@@ -22,8 +22,9 @@ void he_normal(Tensor weight, int64_t fan_in, Generator& rng);
 /// Normal weights of variance `gain` / fan_in.
 void scaled_normal(Tensor weight, int64_t fan_in, double gain, Generator& rng);
 
-/// Runs `forward` once on a batch in training mode with the running statistics of every batch norm below
-/// `module` moved wholly to that batch's, then leaves the module in evaluation mode.
-void calibrate(nn::Module& module, const std::function<void()>& forward);
+/// Runs `forward` once in training mode, so that batch norms with momentum 1 keep that batch's statistics,
+/// then leaves the module in evaluation mode and scales `head` so that the logits that `forward` returns
+/// have a root mean square of 1.
+void calibrate(nn::Module& module, nn::Linear& head, const std::function<Tensor()>& forward);
 
 }  // namespace etch::zoo
