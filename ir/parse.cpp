@@ -13,8 +13,8 @@ struct Function {
   size_t flat_nodes = 0;
 };
 
-/// The values that a block has defined. print() numbers them in order, which needs no hashing; other
-/// names go through a map.
+/// The values that a block has defined. print() numbers them in order, which needs no hashing;
+/// other names go through a map.
 class ValueNames {
  public:
   const Value* find(std::string_view name) const {
@@ -112,9 +112,9 @@ void Parser::header() {
   size_t at = lex_.peek().at;
   int64_t version = values_.integer("the version of the grammar", 1, INT32_MAX);
   if (version > kTextVersion) {
-    lex_.fail_at(at, cat("grammar ", version, " is newer than this Etch, which reads up to ",
-                         kTextVersion),
-                 "Update Etch");
+    lex_.fail_at(
+        at, cat("grammar ", version, " is newer than this Etch, which reads up to ", kTextVersion),
+        "Update Etch");
   }
 }
 
@@ -184,8 +184,8 @@ void Parser::result(Block& b) {
     lex_.take();
     lex_.expect_word("state");
     const auto& inputs = b.graph.inputs();
-    state = static_cast<int>(values_.integer("the number of an input", 0,
-                                             static_cast<int64_t>(inputs.size()) - 1));
+    state = static_cast<int>(
+        values_.integer("the number of an input", 0, static_cast<int64_t>(inputs.size()) - 1));
     const GraphInput& in = inputs[static_cast<size_t>(state)];
     if (in.kind != InputKind::State) lex_.fail_at(at, cat("input ", state, " is not a state"));
     if (!same_type(b.graph.type(in.value), b.graph.type(v))) {
@@ -200,7 +200,8 @@ void Parser::node(Block& b) {
   Names names;
   if (lex_.peek().kind == Tok::Value) {
     do {
-      if (names.size() == limits_.operands) lex_.fail_here(cat("at most ", names.size(), " values"));
+      if (names.size() == limits_.operands)
+        lex_.fail_here(cat("at most ", names.size(), " values"));
       names.push_back(lex_.expect(Tok::Value, "'%' and the name of a value").text);
     } while (lex_.eat(','));
   }
@@ -282,8 +283,8 @@ const OpDef& Parser::find_operator(const Token& word) {
                  "Update Etch, or register the operator before reading");
   }
   if (version != op->info.version) {
-    lex_.fail_at(word.at, cat("expected version ", op->info.version, " of ", name, ", found ",
-                              version),
+    lex_.fail_at(word.at,
+                 cat("expected version ", op->info.version, " of ", name, ", found ", version),
                  version > op->info.version ? "Update Etch" : "Write the text again");
   }
   return *op;
@@ -307,7 +308,8 @@ Value Parser::value(const Block& b) {
   Token t = lex_.expect(Tok::Value, "'%' and the name of a value");
   const Value* v = b.names.find(t.text);
   if (v == nullptr) {
-    lex_.fail_at(t.at, cat("expected a value that is defined above, found %", t.text.substr(0, 40)));
+    lex_.fail_at(t.at,
+                 cat("expected a value that is defined above, found %", t.text.substr(0, 40)));
   }
   return *v;
 }
@@ -382,7 +384,8 @@ void Parser::check_types(std::string_view what, const Types& declared, const Typ
     for (const TensorType& t : list) out += cat(out.empty() ? "" : ", ", t);
     return out.empty() ? std::string("none") : out;
   };
-  lex_.fail_at(at, cat("expected the types ", text(inferred), " (", what, "), found ", text(declared)));
+  lex_.fail_at(at,
+               cat("expected the types ", text(inferred), " (", what, "), found ", text(declared)));
 }
 
 void Parser::count_flat(Block& b, size_t more, size_t at) {
@@ -397,8 +400,8 @@ void Parser::count_flat(Block& b, size_t more, size_t at) {
 Graph parse(std::string_view text, const ConstantLookup& lookup, std::string_view source_name,
             const TextLimits& limits) {
   if (text.size() > limits.text_bytes) {
-    fail_file("parse", source_name, cat("expected at most ", limits.text_bytes, " bytes, found ",
-                                        text.size()));
+    fail_file("parse", source_name,
+              cat("expected at most ", limits.text_bytes, " bytes, found ", text.size()));
   }
   Graph g = Parser(text, lookup, source_name, limits).run();
   verify_untrusted(g, source_name);

@@ -35,7 +35,9 @@ class Lexer {
     advance();
     return t;
   }
-  bool is(Tok kind, std::string_view text) const { return token_.kind == kind && token_.text == text; }
+  bool is(Tok kind, std::string_view text) const {
+    return token_.kind == kind && token_.text == text;
+  }
   bool is_punct(char c) const {
     return token_.kind == Tok::Punct && token_.text.size() == 1 && token_.text[0] == c;
   }
@@ -60,7 +62,8 @@ class Lexer {
 
   /// Raises UserError of kind Unreadable: "source:line:column: expected ..., found ...".
   [[noreturn]] void fail_here(std::string_view expected) const;
-  [[noreturn]] void fail_at(size_t at, const std::string& problem, std::string_view hint = "") const;
+  [[noreturn]] void fail_at(size_t at, const std::string& problem,
+                            std::string_view hint = "") const;
 
  private:
   void advance();

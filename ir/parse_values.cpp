@@ -161,7 +161,8 @@ void ValueParser::set_field(const AttrSchema& schema, void* data, const OpDef& o
   Token field = lex_.expect(Tok::Word, "the name of an attribute");
   int i = 0;
   while (i < schema.count && schema.name(i) != field.text) ++i;
-  if (i == schema.count) lex_.fail_at(field.at, cat(op.name(), " has no attribute '", field.text, "'"));
+  if (i == schema.count)
+    lex_.fail_at(field.at, cat(op.name(), " has no attribute '", field.text, "'"));
   uint64_t mask = uint64_t{1} << i;
   if ((seen & mask) != 0) lex_.fail_at(field.at, cat("attribute ", field.text, " is given twice"));
   seen |= mask;
@@ -222,8 +223,8 @@ std::shared_ptr<const Constant> ValueParser::inline_constant(const TensorType& t
   }
   auto c = make_constant(t.dtype, sizes, std::shared_ptr<const void>(data, data.get()));
   if (hash != nullptr && c->hash != *hash) {
-    lex_.fail_at(at, cat("expected elements with the hash ", hash->to_hex(), ", found elements with ",
-                         c->hash.to_hex()));
+    lex_.fail_at(at, cat("expected elements with the hash ", hash->to_hex(),
+                         ", found elements with ", c->hash.to_hex()));
   }
   return c;
 }

@@ -31,7 +31,9 @@ class Comparison {
   }
 
  private:
-  bool same_value(Value x, Value y) const { return partner_[x.node] == y.node && x.index == y.index; }
+  bool same_value(Value x, Value y) const {
+    return partner_[x.node] == y.node && x.index == y.index;
+  }
 
   bool same_symbols() const {
     return std::equal(a_.symbols.begin(), a_.symbols.end(), b_.symbols.begin(), b_.symbols.end(),
@@ -48,7 +50,8 @@ class Comparison {
     if ((m.body == nullptr) != (n.body == nullptr)) return false;
     if (m.body != n.body) todo_.push_back({m.body.get(), n.body.get()});
     const GraphLoc &l = a_.loc(m.loc), &r = b_.loc(n.loc);
-    if (a_.scope(m.scope) != b_.scope(n.scope) || l.file != r.file || l.line != r.line) return false;
+    if (a_.scope(m.scope) != b_.scope(n.scope) || l.file != r.file || l.line != r.line)
+      return false;
     return std::equal(m.outputs.begin(), m.outputs.end(), n.outputs.begin(), n.outputs.end(),
                       [](auto& s, auto& t) { return same_type(s, t); }) &&
            std::equal(m.inputs.begin(), m.inputs.end(), n.inputs.begin(), n.inputs.end(),

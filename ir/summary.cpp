@@ -12,7 +12,8 @@ std::string body_text(const Graph& body) {
   for (NodeId id : body) {
     const Node& n = body.node(id);
     if (is_input(n) || is_constant(n)) continue;
-    auto it = std::find_if(ops.begin(), ops.end(), [&](auto& o) { return o.first == n.op->name(); });
+    auto it =
+        std::find_if(ops.begin(), ops.end(), [&](auto& o) { return o.first == n.op->name(); });
     if (it == ops.end()) {
       ops.push_back({n.op->name(), 1});
     } else {
@@ -58,7 +59,8 @@ std::string heading(const Graph& g) {
                         plural(g.results().size(), "result"));
   if (size_t fused = count_if_op(g, is_fusion)) out += cat(", ", plural(fused, "fused group"));
   out += '\n';
-  for (const SymbolRange& s : g.symbols) out += cat("  ", s.symbol, ": ", s.low, " to ", s.high, "\n");
+  for (const SymbolRange& s : g.symbols)
+    out += cat("  ", s.symbol, ": ", s.low, " to ", s.high, "\n");
   return out;
 }
 

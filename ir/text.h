@@ -46,8 +46,8 @@ inline constexpr PrintOptions kCompact{.origins = false, .hashes = false, .defau
 
 std::string print(const Graph& g, PrintOptions options = {});
 
-/// One node on one line without a line end. Values are named by node id ("%7", "%7.1"), so that lines
-/// from before and after a rewrite compare.
+/// One node on one line without a line end. Values are named by node id ("%7", "%7.1"), so that
+/// lines from before and after a rewrite compare.
 std::string print_node(const Graph& g, NodeId id);
 
 /// A table for people: operator, result type, scope and source line of each node, and what each
@@ -60,30 +60,30 @@ using ConstantLookup = std::function<std::shared_ptr<const Constant>(const Hash1
 /// What the parser accepts, each tested at the limit and one beyond.
 struct TextLimits {
   size_t text_bytes = size_t{1} << 30;
-  size_t nodes = size_t{1} << 24;      // in all graphs of the text
-  size_t graphs = size_t{1} << 16;     // fusion bodies
-  size_t depth = 64;                   // of fusion bodies inside fusion bodies
-  size_t flat_nodes = size_t{1} << 26; // once every fusion is replaced by its body
-  size_t operands = size_t{1} << 12;   // of one node; results alike
+  size_t nodes = size_t{1} << 24;       // in all graphs of the text
+  size_t graphs = size_t{1} << 16;      // fusion bodies
+  size_t depth = 64;                    // of fusion bodies inside fusion bodies
+  size_t flat_nodes = size_t{1} << 26;  // once every fusion is replaced by its body
+  size_t operands = size_t{1} << 12;    // of one node; results alike
   size_t rank = kMaxRank;
-  size_t list_items = 4096;            // of one attribute
-  size_t name_bytes = 4096;            // of a name, scope path, file or string attribute
-  size_t dim_bytes = 256;              // of one symbolic size
+  size_t list_items = 4096;  // of one attribute
+  size_t name_bytes = 4096;  // of a name, scope path, file or string attribute
+  size_t dim_bytes = 256;    // of one symbolic size
   size_t symbols = 4096;
 };
 
-/// Reads what print() writes. Treats the text as hostile: never crashes, stays inside `limits`, infers
-/// every type again. Raises UserError of kind Unreadable with `source_name`, line and column, what
-/// was expected and what was found.
+/// Reads what print() writes. Treats the text as hostile: never crashes, stays inside `limits`,
+/// infers every type again. Raises UserError of kind Unreadable with `source_name`, line and
+/// column, what was expected and what was found.
 Graph parse(std::string_view text, const ConstantLookup& lookup = {},
             std::string_view source_name = "text", const TextLimits& limits = {});
 
-/// Same nodes in the same order with the same names, attributes, types, constants, bodies, scopes and
-/// source lines. Node ids may differ.
+/// Same nodes in the same order with the same names, attributes, types, constants, bodies, scopes
+/// and source lines. Node ids may differ.
 bool same_graph(const Graph& a, const Graph& b);
 
-/// The bodies of fusion nodes inside `g`, each once, callees before callers; `g` itself is not among
-/// them. Raises InternalError when they nest deeper than 64.
+/// The bodies of fusion nodes inside `g`, each once, callees before callers; `g` itself is not
+/// among them. Raises InternalError when they nest deeper than 64.
 std::vector<const Graph*> nested_graphs(const Graph& g);
 
 }  // namespace etch::ir

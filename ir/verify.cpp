@@ -51,7 +51,8 @@ std::string check_operands(const Graph& g) {
     seen[id] = true;
     int count = static_cast<int>(n.inputs.size());
     if (count < n.op->min_operands || count > n.op->max_operands) {
-      return cat("takes ", n.op->min_operands, " to ", n.op->max_operands, " operands, has ", count);
+      return cat("takes ", n.op->min_operands, " to ", n.op->max_operands, " operands, has ",
+                 count);
     }
     return "";
   });
@@ -70,7 +71,8 @@ std::string check_uses(const Graph& g) {
   std::string problem = each_node(g, [&](NodeId id, const Node& n) -> std::string {
     entries += n.uses.size();
     for (Use u : n.uses) {
-      if (!live(g, u.user)) return cat("is listed as used by node ", u.user, ", which does not exist");
+      if (!live(g, u.user))
+        return cat("is listed as used by node ", u.user, ", which does not exist");
       const Node& user = g.node(u.user);
       if (u.operand >= user.inputs.size() || user.inputs[u.operand].node != id) {
         return cat("is listed as operand ", u.operand, " of node ", u.user, ", which has another");
@@ -169,7 +171,8 @@ std::string check_fusions(const Graph& g) {
     if (!is_fusion(n)) return "";
     const Graph& b = *n.body;
     if (b.inputs().size() != n.inputs.size() || b.results().size() != n.outputs.size()) {
-      return cat("its body has ", b.inputs().size(), " inputs and ", b.results().size(), " results");
+      return cat("its body has ", b.inputs().size(), " inputs and ", b.results().size(),
+                 " results");
     }
     for (size_t i = 0; i < n.inputs.size(); ++i) {
       const GraphInput& in = b.inputs()[i];

@@ -1,8 +1,8 @@
 // Dead code elimination: removes nodes that no result needs.
 //
-// Why: traces record every call, gradients compute what nobody asked for, and other passes leave replaced
-// nodes behind. Operators have no hidden effects (random draws carry their ordinal, writes to state
-// are results), so a node without readers can go. Inputs stay: they are the signature.
+// Why: traces record every call, gradients compute what nobody asked for, and other passes leave
+// replaced nodes behind. Operators have no hidden effects (random draws carry their ordinal, writes
+// to state are results), so a node without readers can go. Inputs stay: they are the signature.
 #pragma once
 
 #include "passes/pass.h"

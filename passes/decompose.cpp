@@ -17,7 +17,8 @@ void expand_node(Graph& g, NodeId id) {
   for (ir::Value v : n.inputs) in.push_back(emitter.var(v));
   ir::Vars out = n.op->body(ir::Call(*n.op, n.attrs.data(), in));
   g.set_origin(0, 0);
-  invariant(out.size() == n.outputs.size(), "a body has another number of results than its type rule");
+  invariant(out.size() == n.outputs.size(),
+            "a body has another number of results than its type rule");
   for (uint32_t i = 0; i < out.size(); ++i) {
     ir::Value v = GraphEmitter::value(out[i]);
     invariant(same_type(g.type(v), n.outputs[i]), "a body has another type than its type rule");

@@ -114,7 +114,8 @@ bool fold_tensors(Graph& g, NodeId id, Evaluator& evaluator, size_t& budget) {
   }
   budget -= *made;
   g.set_origin(n.scope, n.loc);
-  for (uint32_t i = 0; i < values.size(); ++i) g.replace_uses({id, i}, g.add_constant(values[i], id));
+  for (uint32_t i = 0; i < values.size(); ++i)
+    g.replace_uses({id, i}, g.add_constant(values[i], id));
   g.set_origin(0, 0);
   return true;
 }

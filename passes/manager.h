@@ -14,10 +14,10 @@ namespace etch::passes {
 struct PassOptions {
   Level level = Level::Exact;
   PassContext context;
-  bool verify_each = false;                             // ir::verify() after every pass
-  std::function<void(std::string_view)> changes;        // receives a readable diff per pass
+  bool verify_each = false;                                // ir::verify() after every pass
+  std::function<void(std::string_view)> changes;           // receives a readable diff per pass
   size_t stop_after = std::numeric_limits<size_t>::max();  // run the first N rows only
-  std::vector<std::string> skip;                        // names of passes that are switched off
+  std::vector<std::string> skip;                           // names of passes that are switched off
 };
 
 /// What one pass did.

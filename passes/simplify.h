@@ -1,7 +1,7 @@
 // Algebraic simplification by exact rules: for every input, the same bits before and after.
 //
-// Why: traces, gradients and composite bodies are full of x * 1, casts back and forth, and views of views;
-// each rule drops an operator or a whole pass over memory.
+// Why: traces, gradients and composite bodies are full of x * 1, casts back and forth, and views of
+// views; each rule drops an operator or a whole pass over memory.
 //
 // A rule may rely on docs/semantics.md: all NaNs are one value, integers wrap, -0 and +0 differ.
 // Refused, because some input gives other bits:
@@ -15,8 +15,8 @@
 //   -(a - b) = b - a     a = b gives -0 against +0
 //   pow(x, 2) = x * x, pow(x, 0.5) = sqrt(x)        pow has its own rounding and special cases
 //   not (a < b) = a >= b NaN
-//   cast through a narrower type, or integer -> float -> narrower integer (saturates where the direct cast wraps)
-//   x + 0 on f32 inside relu and the like: no context-dependent rules
+//   cast through a narrower type, or integer -> float -> narrower integer (saturates, does not
+//   wrap) x + 0 on f32 inside relu and the like: no context-dependent rules
 #pragma once
 
 #include <span>
@@ -29,7 +29,8 @@ namespace etch::passes {
 bool simplify(ir::Graph& g, const PassContext& context);
 
 /// One rewrite of nodes of operator `op`; `apply` answers with the value that replaces result 0, or
-/// kNoMatch. The value must have the result's type; where it has not (broadcasting), nothing happens.
+/// kNoMatch. The value must have the result's type; where it has not (broadcasting), nothing
+/// happens.
 struct Rule {
   std::string_view algebra;
   const ir::OpDef& (*op)();
@@ -40,8 +41,8 @@ std::span<const Rule> arithmetic_rules();
 std::span<const Rule> choice_rules();
 std::span<const Rule> view_rules();
 
-/// elementwise(expand(x), y) = elementwise(x, y) where broadcasting gives the same shape. Applies to
-/// every elementwise operator; true when an operand changed.
+/// elementwise(expand(x), y) = elementwise(x, y) where broadcasting gives the same shape. Applies
+/// to every elementwise operator; true when an operand changed.
 bool drop_expand(ir::Graph& g, ir::NodeId id);
 
 }  // namespace etch::passes

@@ -37,18 +37,12 @@ Value same_twice(Match& m) {
 constexpr Rule kRules[] = {
     {"x + -0 = x", op_def<Add>, [](Match& m) { return m.beside(-0.0); }},
     {"a + -b = a - b", op_def<Add>,
-     [](Match& m) {
-       return under_neg<1>(m, [&](Value b) { return m.emit<Sub>({m.in(0), b}); });
-     }},
+     [](Match& m) { return under_neg<1>(m, [&](Value b) { return m.emit<Sub>({m.in(0), b}); }); }},
     {"-a + b = b - a", op_def<Add>,
-     [](Match& m) {
-       return under_neg<0>(m, [&](Value a) { return m.emit<Sub>({m.in(1), a}); });
-     }},
+     [](Match& m) { return under_neg<0>(m, [&](Value a) { return m.emit<Sub>({m.in(1), a}); }); }},
     {"x - 0 = x", op_def<Sub>, [](Match& m) { return m.is(m.in(1), 0.0) ? m.in(0) : kNoMatch; }},
     {"a - -b = a + b", op_def<Sub>,
-     [](Match& m) {
-       return under_neg<1>(m, [&](Value b) { return m.emit<Add>({m.in(0), b}); });
-     }},
+     [](Match& m) { return under_neg<1>(m, [&](Value b) { return m.emit<Add>({m.in(0), b}); }); }},
     {"x * 1 = x", op_def<Mul>, [](Match& m) { return m.beside(1.0); }},
     {"x * -1 = -x", op_def<Mul>,
      [](Match& m) {

@@ -7,8 +7,8 @@ namespace {
 
 using namespace ir;
 
-/// Views whose only effect is another shape keep their operand when the shape is the same; the engine
-/// of rules checks that it is.
+/// Views whose only effect is another shape keep their operand when the shape is the same; the
+/// engine of rules checks that it is.
 Value same_shape_is_nothing(Match& m) { return m.in(0); }
 
 Value as_reshape(Match& m) { return m.emit<Reshape>({m.out_type().shape}, {m.in(0)}); }
@@ -42,7 +42,8 @@ Value permute_of_permute(Match& m) {
   const Node* inner = m.made_by<Permute>(m.in(0));
   if (inner == nullptr) return kNoMatch;
   Axes first = permutation(inner->attrs.as<Permute::Attrs>().axes), both;
-  for (int64_t a : permutation(m.attrs<Permute>().axes)) both.push_back(first[static_cast<size_t>(a)]);
+  for (int64_t a : permutation(m.attrs<Permute>().axes))
+    both.push_back(first[static_cast<size_t>(a)]);
   Value x = inner->inputs[0];
   return is_identity(both) ? x : m.emit<Permute>({both}, {x});
 }

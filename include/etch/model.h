@@ -85,9 +85,11 @@ namespace detail {
   static std::vector<ModelEntry> models;
   return models;
 }
-[[gnu::visibility("hidden")]] inline bool add_model(ModelEntry entry) {
+/// Taking the list's address puts it among the library's symbols.
+[[gnu::visibility("hidden")]] inline bool add_model(ModelEntry entry,
+                                                    const std::vector<ModelEntry>* (*list)(int)) {
   library_models().push_back(std::move(entry));
-  return true;
+  return list != nullptr;
 }
 
 }  // namespace detail
@@ -101,14 +103,16 @@ inline int64_t ModelParameters::at(std::string_view name) const {
 
 }  // namespace etch
 
+/// What the command looks up in a plug-in: its models, or null when it was built for another interface.
+extern "C" [[gnu::visibility("default")]] inline const std::vector<etch::ModelEntry>* etch_models(
+    int abi) {
+  return abi == etch::kModelAbi ? &etch::detail::library_models() : nullptr;
+}
+
 /// Defines and publishes a model; what follows in braces makes it from `parameters` and returns an
 /// etch::Model. After name and text come the parameters: {"classes", 10, 2, 1000, "how many"}.
 #define ETCH_MODEL(model_name, text, ...)                                                       \
-  extern "C" [[gnu::weak, gnu::visibility("default")]] const std::vector<etch::ModelEntry>*     \
-  etch_models(int abi) {                                                                        \
-    return abi == etch::kModelAbi ? &etch::detail::library_models() : nullptr;                  \
-  }                                                                                             \
   static etch::Model etch_make_##model_name(const etch::ModelParameters& parameters);           \
   [[maybe_unused]] static const bool etch_added_##model_name = etch::detail::add_model(         \
-      {#model_name, text, {__VA_ARGS__}, &etch_make_##model_name});                             \
+      {#model_name, text, {__VA_ARGS__}, &etch_make_##model_name}, &etch_models);               \
   static etch::Model etch_make_##model_name([[maybe_unused]] const etch::ModelParameters& parameters)

@@ -138,8 +138,8 @@ TEST_CASE("constants of up to 16 elements are written in full and larger ones by
   g.add_result(g.add_constant(floats(std::vector<float>(17, 0.25f), {17})), "b");
   std::string text = print(g);
   auto large = g.node(g.last()).constant;
-  REQUIRE_THROWS_WITH(parse(text), Catch::Contains("not known") &&
-                                       Catch::Contains(large->hash.to_hex()));
+  REQUIRE_THROWS_WITH(parse(text),
+                      Catch::Contains("not known") && Catch::Contains(large->hash.to_hex()));
   auto lookup = [&](const Hash128& h) {
     return h == large->hash ? large : std::shared_ptr<const Constant>();
   };
@@ -163,7 +163,8 @@ TEST_CASE("errors name the source, line, column, what was expected and what was 
                       "[parse] net.etch:4:15: expected ')' after the operands, found ']'");
   const std::pair<const char*, const char*> cases[] = {
       {"%0 = input \"x\" : f32[2]\n%1 = rely(%0) : f32[2]", "4:6: operator 'rely' is not known"},
-      {"%0 = input \"x\" : f32[2]\n%1 = relu(%2) : f32[2]", "4:11: expected a value that is defined"},
+      {"%0 = input \"x\" : f32[2]\n%1 = relu(%2) : f32[2]",
+       "4:11: expected a value that is defined"},
       {"%0 = input \"x\" : f32[2]\n%1 = relu(%0) : f32[3]", "expected the types f32[2] (relu)"},
       {"%0 = input \"x\" : f32[2]\n%0 = relu(%0) : f32[2]", "value %0 is defined twice"},
       {"%0 = input \"x\" : f32[-1]", "has a negative size"},
@@ -194,7 +195,8 @@ TEST_CASE("errors name the source, line, column, what was expected and what was 
   }
   CHECK_THAT(parse_error(""), Catch::Contains("1:1: expected 'etch.ir'"));
   CHECK_THAT(parse_error("etch.ir 2\n"), Catch::Contains("grammar 2 is newer"));
-  CHECK_THAT(parse_error(sample() + "}"), Catch::Contains("expected the end of the text, found '}'"));
+  CHECK_THAT(parse_error(sample() + "}"),
+             Catch::Contains("expected the end of the text, found '}'"));
 }
 
 TEST_CASE("names may hold any bytes but stay on one line of text") {
@@ -209,7 +211,8 @@ TEST_CASE("names may hold any bytes but stay on one line of text") {
 
 TEST_CASE("every limit of the parser holds at the limit and refuses one beyond") {
   std::string text = wrap(
-      "symbol N\n%0 = input \"ab\" : f32[N + 1, 2]\n%1 = concat(%0, %0) {axis=0} : f32[2*N + 2, 2]\n"
+      "symbol N\n%0 = input \"ab\" : f32[N + 1, 2]\n%1 = concat(%0, %0) {axis=0} : f32[2*N + 2, "
+      "2]\n"
       "%2 = sum(%1) {axes=[0, 1]} : f32[]");
   auto check = [&](auto member, size_t needed) {
     TextLimits limits;
@@ -278,7 +281,9 @@ class RandomNodes {
     while (!contains(set, t)) t = dtype();
     return t;
   }
-  Dim dim() { return below(4) == 0 ? Dim::symbol(below(2) == 0 ? "N" : "M") + below(2) : Dim(below(4)); }
+  Dim dim() {
+    return below(4) == 0 ? Dim::symbol(below(2) == 0 ? "N" : "M") + below(2) : Dim(below(4));
+  }
 
   AttrValue change(AttrValue v) {
     if (std::holds_alternative<bool>(v)) return below(2) == 0;
@@ -311,7 +316,8 @@ class RandomNodes {
   }
 
   std::vector<TensorType> operands(const OpDef& op) {
-    int count = op.min_operands + static_cast<int>(below(std::min(op.max_operands - op.min_operands, 2) + 1));
+    int count = op.min_operands +
+                static_cast<int>(below(std::min(op.max_operands - op.min_operands, 2) + 1));
     DType common = dtype_in(op.info.types);
     Shape shape;
     for (int64_t i = below(5); i > 0; --i) shape.push_back(dim());
@@ -372,10 +378,41 @@ TEST_CASE("every operator with random attributes survives print and parse") {
 namespace {
 
 std::string mutate(std::string text, std::mt19937& rng) {
-  static constexpr std::string_view kPieces[] = {
-      "%", "@f0", "#", "\"", "{", "}", "[", "]", "(", ")", "=", ",", "->", "-", "0x", "//",
-      "99999999999999999999", "-1", "9223372036854775807", "floordiv(N, 0)", "mod(N, 1)", "*N",
-      "graph", "fn", "state", "fusion", "f32", "u4", "c128", "dims[]", ".v9", "\\", "\n", "in", "at"};
+  static constexpr std::string_view kPieces[] = {"%",
+                                                 "@f0",
+                                                 "#",
+                                                 "\"",
+                                                 "{",
+                                                 "}",
+                                                 "[",
+                                                 "]",
+                                                 "(",
+                                                 ")",
+                                                 "=",
+                                                 ",",
+                                                 "->",
+                                                 "-",
+                                                 "0x",
+                                                 "//",
+                                                 "99999999999999999999",
+                                                 "-1",
+                                                 "9223372036854775807",
+                                                 "floordiv(N, 0)",
+                                                 "mod(N, 1)",
+                                                 "*N",
+                                                 "graph",
+                                                 "fn",
+                                                 "state",
+                                                 "fusion",
+                                                 "f32",
+                                                 "u4",
+                                                 "c128",
+                                                 "dims[]",
+                                                 ".v9",
+                                                 "\\",
+                                                 "\n",
+                                                 "in",
+                                                 "at"};
   for (uint32_t edits = 1 + rng() % 4; edits > 0; --edits) {
     size_t at = rng() % (text.size() + 1);
     size_t length = std::min<size_t>(rng() % 12, text.size() - at);

@@ -105,16 +105,19 @@ TEST_CASE("each kind of damage is found by the rule that is responsible for it")
              Catch::Contains("rule 'results'") && Catch::Contains("written twice"));
   CHECK_THAT(problem_after([](Graph& g) { g.set_result(1, {find(g, "sum"), 0}); }),
              Catch::Contains("rule 'results'") && Catch::Contains("its state w is f32[2, 3]"));
-  CHECK_THAT(problem_after([](Graph& g) { g.set_output_type(g.inputs()[0].value, {DType::F16, {}}); }),
-             Catch::Contains("rule 'supported'") && Catch::Contains("not supported yet"));
+  CHECK_THAT(
+      problem_after([](Graph& g) { g.set_output_type(g.inputs()[0].value, {DType::F16, {}}); }),
+      Catch::Contains("rule 'supported'") && Catch::Contains("not supported yet"));
   CHECK_THAT(problem_after([](Graph& g) {
                g.set_output_type(g.inputs()[0].value, {DType::F32, Shape(17, Dim(1))});
              }),
              Catch::Contains("rule 'supported'") && Catch::Contains("more than 16 axes"));
-  CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, find(g, "sum")).attrs = {}; }),
-             Catch::Contains("rule 'attributes'") && Catch::Contains("has 0 attributes, the operator 2"));
-  CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, find(g, "constant")).constant = nullptr; }),
-             Catch::Contains("rule 'constants'") && Catch::Contains("without a constant"));
+  CHECK_THAT(
+      problem_after([](Graph& g) { mutable_node(g, find(g, "sum")).attrs = {}; }),
+      Catch::Contains("rule 'attributes'") && Catch::Contains("has 0 attributes, the operator 2"));
+  CHECK_THAT(
+      problem_after([](Graph& g) { mutable_node(g, find(g, "constant")).constant = nullptr; }),
+      Catch::Contains("rule 'constants'") && Catch::Contains("without a constant"));
   CHECK_THAT(problem_after([](Graph& g) {
                auto broken = std::make_shared<Constant>(*g.node(find(g, "constant")).constant);
                broken->bytes = 3;
@@ -123,9 +126,11 @@ TEST_CASE("each kind of damage is found by the rule that is responsible for it")
              Catch::Contains("rule 'constants'") && Catch::Contains("another length"));
   CHECK_THAT(problem_after([](Graph& g) { mutable_node(g, find(g, "fusion")).body = nullptr; }),
              Catch::Contains("rule 'fusions'") && Catch::Contains("without a fusion"));
-  CHECK_THAT(problem_after([](Graph& g) { g.set_output_type({find(g, "mul"), 0}, {DType::F32, {Dim(6)}}); }),
+  CHECK_THAT(problem_after(
+                 [](Graph& g) { g.set_output_type({find(g, "mul"), 0}, {DType::F32, {Dim(6)}}); }),
              Catch::Contains("rule 'fusions'") && Catch::Contains("operand 0 has another type"));
-  CHECK_THAT(problem_after([](Graph& g) { g.set_output_type({find(g, "sum"), 0}, {DType::F32, {Dim(3)}}); }),
+  CHECK_THAT(problem_after(
+                 [](Graph& g) { g.set_output_type({find(g, "sum"), 0}, {DType::F32, {Dim(3)}}); }),
              Catch::Contains("rule 'types'") && Catch::Contains("inference gives f32[2]"));
   CHECK_THAT(problem_after([](Graph& g) { g.symbols.push_back({Dim::symbol("N"), 5, 4}); }),
              Catch::Contains("rule 'symbols'") && Catch::Contains("empty range"));

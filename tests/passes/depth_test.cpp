@@ -1,6 +1,6 @@
+#include <pthread.h>
 #include <catch2/catch.hpp>
 #include <exception>
-#include <pthread.h>
 
 #include "ir/ops/activation.h"
 #include "ir/text.h"
@@ -84,7 +84,8 @@ void optimize_unfused(Graph& g, std::span<const passes::Pass> rows = passes::pip
 
 }  // namespace
 
-TEST_CASE("a chain of a million nodes builds, prints, parses, optimises and dies on a small stack") {
+TEST_CASE(
+    "a chain of a million nodes builds, prints, parses, optimises and dies on a small stack") {
   on_small_stack([] {
     Graph g = chain(kLength);
     verify(g);

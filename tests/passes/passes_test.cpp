@@ -19,9 +19,7 @@ using namespace etch::passes;
 
 namespace {
 
-std::string wrap(std::string_view lines) {
-  return cat("etch.ir 1\ngraph \"g\" {\n", lines, "}\n");
-}
+std::string wrap(std::string_view lines) { return cat("etch.ir 1\ngraph \"g\" {\n", lines, "}\n"); }
 
 /// The lines between the braces after a pass, in the compact form.
 std::string after(std::string_view lines, std::initializer_list<PassFunction> run,
@@ -56,7 +54,8 @@ std::string on_x(std::string_view dtype, std::string_view lines, std::string_vie
 
 constexpr std::string_view kGone = "  result \"y\" = %0\n";
 
-/// Adds and transposes f32 constants with plain loops: an evaluator that shares nothing with Etch's.
+/// Adds and transposes f32 constants with plain loops: an evaluator that shares nothing with
+/// Etch's.
 class TinyEvaluator : public Evaluator {
  public:
   int calls = 0;
@@ -97,24 +96,26 @@ TEST_CASE("dce removes what no result needs and keeps the signature") {
 }
 
 TEST_CASE("cse merges equal nodes, through commuted operands, and nothing else") {
-  REQUIRE(after("  %0 = input \"x\" : f32[2]\n  %1 = input \"z\" : f32[2]\n"
-                "  %2 = add(%0, %1) : f32[2]\n  %3 = add(%1, %0) : f32[2]\n"
-                "  %4 = sub(%0, %1) : f32[2]\n  %5 = sub(%1, %0) : f32[2]\n"
-                "  %6 = mul(%2, %3) : f32[2]\n  %7 = sum(%6) {axes=[0]} : f32[]\n"
-                "  %8 = sum(%6) {axes=[-1]} : f32[]\n"
-                "  result \"a\" = %4\n  result \"b\" = %5\n  result \"c\" = %7\n  result \"d\" = %8\n",
-                {cse}) ==
-          "  %0 = input \"x\" : f32[2]\n  %1 = input \"z\" : f32[2]\n"
-          "  %2 = add(%0, %1) : f32[2]\n  %3 = sub(%0, %1) : f32[2]\n  %4 = sub(%1, %0) : f32[2]\n"
-          "  %5 = mul(%2, %2) : f32[2]\n  %6 = sum(%5) {axes=[0]} : f32[]\n"
-          "  %7 = sum(%5) {axes=[-1]} : f32[]\n"
-          "  result \"a\" = %3\n  result \"b\" = %4\n  result \"c\" = %6\n  result \"d\" = %7\n");
+  REQUIRE(
+      after("  %0 = input \"x\" : f32[2]\n  %1 = input \"z\" : f32[2]\n"
+            "  %2 = add(%0, %1) : f32[2]\n  %3 = add(%1, %0) : f32[2]\n"
+            "  %4 = sub(%0, %1) : f32[2]\n  %5 = sub(%1, %0) : f32[2]\n"
+            "  %6 = mul(%2, %3) : f32[2]\n  %7 = sum(%6) {axes=[0]} : f32[]\n"
+            "  %8 = sum(%6) {axes=[-1]} : f32[]\n"
+            "  result \"a\" = %4\n  result \"b\" = %5\n  result \"c\" = %7\n  result \"d\" = %8\n",
+            {cse}) ==
+      "  %0 = input \"x\" : f32[2]\n  %1 = input \"z\" : f32[2]\n"
+      "  %2 = add(%0, %1) : f32[2]\n  %3 = sub(%0, %1) : f32[2]\n  %4 = sub(%1, %0) : f32[2]\n"
+      "  %5 = mul(%2, %2) : f32[2]\n  %6 = sum(%5) {axes=[0]} : f32[]\n"
+      "  %7 = sum(%5) {axes=[-1]} : f32[]\n"
+      "  result \"a\" = %3\n  result \"b\" = %4\n  result \"c\" = %6\n  result \"d\" = %7\n");
 }
 
 TEST_CASE("cse tells constants apart by bits, dtype and shape") {
   std::string text = after(
       "  %0 = constant [0x0] : f32[]\n  %1 = constant [0x80000000] : f32[]\n"
-      "  %2 = constant [0x0] : i32[]\n  %3 = constant [0x0] : f32[1]\n  %4 = constant [0x0] : f32[]\n"
+      "  %2 = constant [0x0] : i32[]\n  %3 = constant [0x0] : f32[1]\n  %4 = constant [0x0] : "
+      "f32[]\n"
       "  result \"a\" = %0\n  result \"b\" = %1\n  result \"c\" = %2\n  result \"d\" = %3\n"
       "  result \"e\" = %4\n",
       {cse});
@@ -123,18 +124,20 @@ TEST_CASE("cse tells constants apart by bits, dtype and shape") {
 }
 
 TEST_CASE("a merged node takes over a source line when it has none") {
-  Graph g = parse(wrap("  %0 = input \"x\" : f32[]\n  %1 = relu(%0) : f32[]\n"
-                       "  %2 = relu(%0) : f32[] in \"head\" at \"net.cpp\":7\n"
-                       "  result \"a\" = %1\n  result \"b\" = %2\n"));
+  Graph g =
+      parse(wrap("  %0 = input \"x\" : f32[]\n  %1 = relu(%0) : f32[]\n"
+                 "  %2 = relu(%0) : f32[] in \"head\" at \"net.cpp\":7\n"
+                 "  result \"a\" = %1\n  result \"b\" = %2\n"));
   REQUIRE(cse(g, {}));
   REQUIRE(g.loc(g.node(g.last()).loc).line == 7);
   REQUIRE(g.scope(g.node(g.last()).scope) == "head");
 }
 
 TEST_CASE("decompose leaves no composite and keeps scope and source line") {
-  Graph g = parse(wrap("  %0 = input \"x\" : f32[2, 3]\n"
-                       "  %1 = softmax(%0) {axis=1} : f32[2, 3] in \"head\" at \"net.cpp\":9\n"
-                       "  %2 = silu(%1) : f32[2, 3]\n  result \"y\" = %2\n"));
+  Graph g =
+      parse(wrap("  %0 = input \"x\" : f32[2, 3]\n"
+                 "  %1 = softmax(%0) {axis=1} : f32[2, 3] in \"head\" at \"net.cpp\":9\n"
+                 "  %2 = silu(%1) : f32[2, 3]\n  result \"y\" = %2\n"));
   REQUIRE(decompose(g, {}));
   verify(g);
   REQUIRE(g.size() > 4);
@@ -149,8 +152,9 @@ TEST_CASE("decompose leaves no composite and keeps scope and source line") {
 
 TEST_CASE("every exact arithmetic rule rewrites what it says") {
   auto one = [](std::string_view op, std::string_view value, std::string_view dtype = "f32") {
-    return simplified(on_x(dtype, cat("  %c = full() {shape=dims[], value=", dtype, ":", value, "} : ",
-                                      dtype, "[]\n  %y = ", op, "(%x, %c) : ", dtype, "[2, 3]\n"),
+    return simplified(on_x(dtype,
+                           cat("  %c = full() {shape=dims[], value=", dtype, ":", value,
+                               "} : ", dtype, "[]\n  %y = ", op, "(%x, %c) : ", dtype, "[2, 3]\n"),
                            "y"));
   };
   CHECK(one("mul", "0x3f800000") == kGone);
@@ -164,18 +168,18 @@ TEST_CASE("every exact arithmetic rule rewrites what it says") {
   CHECK_THAT(one("mul", "0xbf800000"), Catch::Contains("neg(%0)"));
   CHECK_THAT(one("mul", "0xffffffff", "i32"), Catch::Contains("neg(%0)"));
   // 8 = 2^3: x / 8 = x * 0.125; 10 has no exact inverse and that of 2^127 is denormal.
-  CHECK_THAT(one("div", "0x41000000"), Catch::Contains("value=f32:0x3e000000") &&
-                                           Catch::Contains("mul("));
+  CHECK_THAT(one("div", "0x41000000"),
+             Catch::Contains("value=f32:0x3e000000") && Catch::Contains("mul("));
   CHECK_THAT(one("div", "0x41200000"), Catch::Contains("div("));
   CHECK_THAT(one("div", "0x7f000000"), Catch::Contains("div("));
 }
 
 TEST_CASE("rules that would change a bit are refused") {
   auto kept = [](std::string_view op, std::string_view value) {
-    std::string text = simplified(
-        on_x("f32", cat("  %c = full() {shape=dims[], value=f32:", value, "} : f32[]\n  %y = ", op,
-                        "(%x, %c) : f32[2, 3]\n"),
-             "y"));
+    std::string text = simplified(on_x("f32",
+                                       cat("  %c = full() {shape=dims[], value=f32:", value,
+                                           "} : f32[]\n  %y = ", op, "(%x, %c) : f32[2, 3]\n"),
+                                       "y"));
     return text.find(cat(" ", op, "(")) != std::string::npos;
   };
   CHECK(kept("add", "0x0"));         // -0 + +0 = +0
@@ -190,11 +194,12 @@ TEST_CASE("rules that would change a bit are refused") {
 }
 
 TEST_CASE("a rule never changes a shape: x * ones of a larger shape stays") {
-  CHECK_THAT(simplified(on_x("f32",
-                             "  %c = full() {shape=dims[4, 2, 3], value=f32:0x3f800000} : f32[4, 2, 3]\n"
-                             "  %y = mul(%x, %c) : f32[4, 2, 3]\n",
-                             "y")),
-             Catch::Contains("mul("));
+  CHECK_THAT(
+      simplified(on_x("f32",
+                      "  %c = full() {shape=dims[4, 2, 3], value=f32:0x3f800000} : f32[4, 2, 3]\n"
+                      "  %y = mul(%x, %c) : f32[4, 2, 3]\n",
+                      "y")),
+      Catch::Contains("mul("));
 }
 
 TEST_CASE("minus signs, double negation and repeated functions disappear") {
@@ -211,18 +216,21 @@ TEST_CASE("minus signs, double negation and repeated functions disappear") {
   CHECK(lines("f32", "  %a = floor(%x) : f32[2, 3]\n  %y = floor(%a) : f32[2, 3]\n") ==
         "  %1 = floor(%0) : f32[2, 3]\n  result \"y\" = %1\n");
   CHECK(lines("f32", "  %y = maximum(%x, %x) : f32[2, 3]\n") == kGone);
-  CHECK(lines("bool", "  %a = logical_not(%x) : bool[2, 3]\n  %y = logical_not(%a) : bool[2, 3]\n") ==
-        kGone);
-  CHECK(lines("bool", "  %c = full() {shape=dims[], value=bool:0x1} : bool[]\n"
-                      "  %y = where(%c, %x, %c) : bool[2, 3]\n") == kGone);
+  CHECK(
+      lines("bool", "  %a = logical_not(%x) : bool[2, 3]\n  %y = logical_not(%a) : bool[2, 3]\n") ==
+      kGone);
+  CHECK(lines("bool",
+              "  %c = full() {shape=dims[], value=bool:0x1} : bool[]\n"
+              "  %y = where(%c, %x, %c) : bool[2, 3]\n") == kGone);
 }
 
 TEST_CASE("casts through a type that holds every value disappear, the others stay") {
   auto chain = [](std::string_view from, std::string_view middle, std::string_view to) {
-    std::string text = simplified(
-        on_x(from, cat("  %a = cast(%x) {to=", middle, "} : ", middle, "[2, 3]\n  %y = cast(%a) {to=",
-                       to, "} : ", to, "[2, 3]\n"),
-             "y"));
+    std::string text =
+        simplified(on_x(from,
+                        cat("  %a = cast(%x) {to=", middle, "} : ", middle,
+                            "[2, 3]\n  %y = cast(%a) {to=", to, "} : ", to, "[2, 3]\n"),
+                        "y"));
     int casts = 0;
     for (size_t at = text.find("cast("); at != std::string::npos; at = text.find("cast(", at + 1)) {
       ++casts;
@@ -235,23 +243,43 @@ TEST_CASE("casts through a type that holds every value disappear, the others sta
   CHECK(chain("f32", "f64", "i8") == 1);
   CHECK(chain("u8", "i32", "f32") == 1);
   CHECK(chain("i8", "i64", "u16") == 1);
-  CHECK(chain("f64", "f32", "f64") == 2);   // rounds
-  CHECK(chain("i32", "f32", "i32") == 2);   // rounds
-  CHECK(chain("i32", "f64", "i8") == 2);    // saturates where the direct cast wraps
-  CHECK(chain("i8", "u8", "i32") == 2);     // -1 becomes 255
+  CHECK(chain("f64", "f32", "f64") == 2);  // rounds
+  CHECK(chain("i32", "f32", "i32") == 2);  // rounds
+  CHECK(chain("i32", "f64", "i8") == 2);   // saturates where the direct cast wraps
+  CHECK(chain("i8", "u8", "i32") == 2);    // -1 becomes 255
   CHECK(chain("i32", "bool", "i32") == 2);
 }
 
 TEST_CASE("removed casts give the same bits as kept ones, for every pair of types and edge value") {
-  const uint64_t edges[] = {0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000,
-                            0xffffffff, 0x7fffffffffffffff, 0x8000000000000000, ~uint64_t{0},
-                            0x3f800000, 0x7fc00000, 0x7f800000, 0xff800000, 0x3ff0000000000000,
-                            0x4f000000, 0xc3800000};
+  const uint64_t edges[] = {0,
+                            1,
+                            2,
+                            0x7f,
+                            0x80,
+                            0xff,
+                            0x7fff,
+                            0x8000,
+                            0xffff,
+                            0x7fffffff,
+                            0x80000000,
+                            0xffffffff,
+                            0x7fffffffffffffff,
+                            0x8000000000000000,
+                            ~uint64_t{0},
+                            0x3f800000,
+                            0x7fc00000,
+                            0x7f800000,
+                            0xff800000,
+                            0x3ff0000000000000,
+                            0x4f000000,
+                            0xc3800000};
   for (int f = 0; f < kDTypeCount; ++f) {
     for (int m = 0; m < kDTypeCount; ++m) {
       for (int t = 0; t < kDTypeCount; ++t) {
-        DType from = static_cast<DType>(f), middle = static_cast<DType>(m), to = static_cast<DType>(t);
-        if (!contains(kSupported, from) || !contains(kSupported, middle) || !contains(kSupported, to)) {
+        DType from = static_cast<DType>(f), middle = static_cast<DType>(m),
+              to = static_cast<DType>(t);
+        if (!contains(kSupported, from) || !contains(kSupported, middle) ||
+            !contains(kSupported, to)) {
           continue;
         }
         Graph g;
@@ -319,9 +347,10 @@ TEST_CASE("tensors fold through the evaluator, within the budget, and never grow
   TinyEvaluator tiny;
   PassContext context{.evaluator = &tiny};
   std::string folded = after(text, {fold, dce}, context);
-  CHECK(folded ==
-        "  %0 = constant [0x40000000, 0x41000000, 0x40800000, 0x41200000, 0x40c00000, 0x41400000] : "
-        "f32[3, 2]\n  %1 = sqrt(%0) : f32[3, 2]\n  result \"y\" = %0\n  result \"z\" = %1\n");
+  CHECK(
+      folded ==
+      "  %0 = constant [0x40000000, 0x41000000, 0x40800000, 0x41200000, 0x40c00000, 0x41400000] : "
+      "f32[3, 2]\n  %1 = sqrt(%0) : f32[3, 2]\n  result \"y\" = %0\n  result \"z\" = %1\n");
   CHECK(tiny.calls == 3);  // the failing sqrt was asked for and left in place
   context.fold_budget = 24;
   CHECK_THAT(after(text, {fold, dce}, context),
@@ -341,8 +370,9 @@ TEST_CASE("every row of the pipeline has a name, a function and a reason") {
 }
 
 TEST_CASE("the manager reports, skips, stops and shows what changed") {
-  std::string text = wrap("  %0 = input \"x\" : f32[2]\n  %1 = neg(%0) : f32[2]\n"
-                          "  %2 = neg(%1) : f32[2]\n  result \"y\" = %2\n");
+  std::string text = wrap(
+      "  %0 = input \"x\" : f32[2]\n  %1 = neg(%0) : f32[2]\n"
+      "  %2 = neg(%1) : f32[2]\n  result \"y\" = %2\n");
   std::string changes;
   PassOptions options;
   options.verify_each = true;
@@ -352,7 +382,8 @@ TEST_CASE("the manager reports, skips, stops and shows what changed") {
   CHECK(reports.size() == pipeline().size());
   CHECK(g.size() == 1);
   CHECK_THAT(changes, Catch::Contains("pass simplify\n- result \"y\" = %2\n+ result \"y\" = %0\n"));
-  CHECK_THAT(changes, Catch::Contains("pass dce\n- %1 = neg(%0) : f32[2]\n- %2 = neg(%1) : f32[2]\n"));
+  CHECK_THAT(changes,
+             Catch::Contains("pass dce\n- %1 = neg(%0) : f32[2]\n- %2 = neg(%1) : f32[2]\n"));
   CHECK_THAT(to_text(reports), Catch::Contains("dce         3 -> 3 nodes"));
 
   Graph stopped = parse(text);
@@ -375,12 +406,12 @@ TEST_CASE("bounded passes run at level fast only, and a pass that breaks the gra
     return true;
   };
   const Pass rows[] = {{"breaker", breaks, PassClass::Bounded, "for this test"}};
-  std::string text = wrap("  %0 = input \"x\" : f32[]\n  %1 = neg(%0) : f32[]\n  result \"y\" = %1\n");
+  std::string text =
+      wrap("  %0 = input \"x\" : f32[]\n  %1 = neg(%0) : f32[]\n  result \"y\" = %1\n");
   Graph g = parse(text);
   PassOptions options;
   options.verify_each = true;
   CHECK(run_passes(g, rows, options).empty());
   options.level = Level::Fast;
-  CHECK_THROWS_WITH(run_passes(g, rows, options),
-                    Catch::Contains("after pass 'breaker'"));
+  CHECK_THROWS_WITH(run_passes(g, rows, options), Catch::Contains("after pass 'breaker'"));
 }

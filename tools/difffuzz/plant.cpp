@@ -83,8 +83,6 @@ std::vector<PlantedBug> planted_bugs() {
   bugs.push_back({"pass: amax becomes amin", swap_operator("amax", "amin")});
   bugs.push_back({"pass: a <= b becomes a < b", swap_operator("le", "lt")});
   bugs.push_back({"codegen: a / b by a reciprocal", change_exprs([](ExprNode& n, const auto& g) {
-                    // x / y as x * (1 / y) needs a node more; dividing the negated operands twice is
-                    // exact, so this plants the rounding through an fma with the quotient instead.
                     if (n.op != Prim::Div || !is_float(n.dtype)) return;
                     auto& graph = const_cast<ir::ExprGraph&>(g);
                     ir::Expr one = graph.lit(n.dtype, 1.0);
@@ -113,23 +111,26 @@ std::vector<PlantedBug> planted_bugs() {
                     n.in[1] = n.in[0];
                     n.in[0] = zero;
                   })});
-  bugs.push_back({"codegen: sums in another order", {{}, [](ir::loop::Kernel& k) {
-                    if (k.inner.size() != 1 || !k.inner[0].is_const()) return;
-                    int64_t n = k.inner[0].value();
-                    size_t axis = k.outer.size();
-                    for (ir::loop::Access& a : k.loads) {  // back to front
-                      a.offset = a.offset + a.strides[axis] * (n - 1);
-                      a.strides[axis] = -a.strides[axis];
-                    }
-                    for (ir::loop::Store& s : k.stores) {
-                      s.access.offset = s.access.offset + s.access.strides[axis] * (n - 1);
-                      s.access.strides[axis] = -s.access.strides[axis];
-                    }
-                  }}});
-  bugs.push_back({"codegen: the last outer point is forgotten", {{}, [](ir::loop::Kernel& k) {
-                    if (k.outer.empty() || !k.outer.back().is_const()) return;
-                    if (k.outer.back().value() > 1) k.outer.back() = k.outer.back() - 1;
-                  }}});
+  bugs.push_back({"codegen: a * b + c contracted to fma", change_exprs([](ExprNode& n, const auto& g) {
+                    if (n.op != Prim::Add || !is_float(n.dtype)) return;
+                    const ExprNode product = g.node(n.in[0]);
+                    if (product.op != Prim::Mul) return;
+                    n.op = Prim::Fma;
+                    n.in[2] = n.in[1];
+                    n.in[0] = product.in[0];
+                    n.in[1] = product.in[1];
+                  })});
+  bugs.push_back({"codegen: max forgets a NaN", change_exprs([](ExprNode& n, const auto& g) {
+                    if (n.op != Prim::Max || !is_float(n.dtype)) return;
+                    auto& graph = const_cast<ir::ExprGraph&>(g);
+                    ExprNode less = n;
+                    less.op = Prim::Lt;
+                    less.dtype = DType::Bool;
+                    uint32_t condition = graph.add(less).id;
+                    n.op = Prim::Select;
+                    n.in[2] = n.in[0];
+                    n.in[0] = condition;
+                  })});
   return bugs;
 }
 

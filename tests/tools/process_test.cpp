@@ -1,0 +1,135 @@
+// The command as a process: streams, exit codes, signals, what it maps.
+#include <catch2/catch.hpp>
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/skip.h"
+
+namespace {
+
+std::string program() {
+  const char* build = std::getenv("ETCH_BINARY_DIR");
+  std::string path = build == nullptr ? "" : std::string(build) + "/bin/etch";
+  return path.empty() || access(path.c_str(), X_OK) != 0 ? "" : path;
+}
+
+std::string plugin() {
+  std::string path = std::string(std::getenv("ETCH_BINARY_DIR")) + "/lib/libplugin.so";
+  return access(path.c_str(), R_OK) == 0 ? path : "";
+}
+
+struct Said {
+  int code = -1;
+  std::string text;
+};
+
+/// Runs a shell line; `text` is what it writes to standard output.
+Said shell(const std::string& line) {
+  Said said;
+  std::FILE* pipe = ::popen(line.c_str(), "r");
+  if (pipe == nullptr) return said;
+  char buffer[4096];
+  for (size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) != 0;) said.text.append(buffer, n);
+  int status = ::pclose(pipe);
+  said.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return said;
+}
+
+bool holds(const std::string& text, const std::string& piece) {
+  return text.find(piece) != std::string::npos;
+}
+
+}  // namespace
+
+#define NEEDS_PROGRAM() \
+  const std::string etch = program(); \
+  if (etch.empty()) ETCH_SKIP("the program bin/etch is not built")
+
+TEST_CASE("help and version go to standard output and never load LLVM", "[command]") {
+  NEEDS_PROGRAM();
+  Said help = shell("LD_DEBUG=files LD_DEBUG_OUTPUT=/dev/stdout " + etch + " --help 2>&1");
+  CHECK(help.code == 0);
+  CHECK(holds(help.text, "compare"));
+  CHECK_FALSE(holds(help.text, "libLLVM"));
+  CHECK(holds(shell(etch + " run --help 2>/dev/null").text, "--outputs"));
+  CHECK(holds(shell(etch + " --version 2>/dev/null").text, "etch "));
+  CHECK_FALSE(holds(shell("LD_DEBUG=files " + etch + " run zoo:mlp --engine interpret 2>&1").text,
+                    "libLLVM"));
+}
+
+TEST_CASE("results go to standard output and everything else to standard error", "[command]") {
+  NEEDS_PROGRAM();
+  CHECK(shell(etch + " ops add 2>/dev/null").text.starts_with("add: "));
+  Said bad = shell(etch + " run zoo:none 2>/dev/null");
+  CHECK(bad.text.empty());
+  CHECK(bad.code == 2);
+  Said error = shell(etch + " run zoo:none 2>&1 >/dev/null");
+  CHECK(error.text.starts_with("error: [model] "));
+  CHECK_FALSE(holds(error.text, "\033"));
+  CHECK(shell(etch + " inspect none.etch 2>/dev/null").code == 3);
+  CHECK(shell(etch + " run zoo:mlp --outputs /proc/none/y.npz 2>/dev/null").code == 4);
+  CHECK(shell(etch + " ops 2>/dev/null >/dev/full").code == 4);
+}
+
+TEST_CASE("an unknown tier is a usage error, and a known one changes no bit", "[command]") {
+  NEEDS_PROGRAM();
+  CHECK(shell("ETCH_ISA=avx9 " + etch + " run zoo:mlp 2>/dev/null").code == 2);
+  Said best = shell(etch + " compare zoo:mlp 2>/dev/null");
+  if (best.code == 4) ETCH_SKIP("the LLVM module is not built");
+  CHECK(best.code == 0);
+  CHECK(holds(best.text, "fallbacks 0"));
+  Said generic = shell("ETCH_ISA=generic " + etch + " run zoo:mlp --dim N=3 2>/dev/null");
+  Said same = shell(etch + " run zoo:mlp --dim N=3 --engine eager 2>/dev/null");
+  CHECK(generic.code == 0);
+  CHECK(generic.text == same.text);
+}
+
+TEST_CASE("without the LLVM module compare says so and run interprets", "[command]") {
+  NEEDS_PROGRAM();
+  const std::string without = "ETCH_LLVM_PATH=/proc/none ETCH_CACHE_DIR= " + etch;
+  CHECK(shell(without + " compare zoo:mlp 2>/dev/null").code == 4);
+  CHECK(shell(without + " run zoo:mlp 2>/dev/null").code == 0);
+  CHECK(holds(shell(without + " run zoo:mlp 2>&1 >/dev/null").text, "interpreted"));
+}
+
+TEST_CASE("an interrupt ends the command with 130", "[command]") {
+  NEEDS_PROGRAM();
+  pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    // Pipes nobody fills keep the command waiting for as long as the test needs.
+    ::execl("/bin/sh", "sh", "-c", ("kill -INT $$; exec " + etch + " --version").c_str(),
+            static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  // The shell itself dies of the signal; the command's own handler is seen below.
+  CHECK(WIFSIGNALED(status));
+  Said said = shell("sh -c '" + etch +
+                    " compare \"zoo:resnet18?height=224&width=224\" --a interpret >/dev/null 2>&1 & "
+                    "pid=$!; sleep 0.3; kill -INT $pid; wait $pid; echo $?'");
+  CHECK((holds(said.text, "130") || said.text == "0\n"));
+}
+
+TEST_CASE("a plug-in's models run, take parameters and keep their state", "[command]") {
+  NEEDS_PROGRAM();
+  const std::string library = plugin();
+  if (library.empty()) ETCH_SKIP("the example plug-in is not built");
+  Said same = shell(etch + " compare '" + library + ":gated?width=16' --a interpret 2>&1");
+  INFO(same.text);
+  CHECK(same.code == 0);
+  CHECK(holds(same.text, "f32[3, 16]"));
+  CHECK(shell(etch + " compare '" + library + ":centred' --a interpret 2>&1").code == 0);
+  Said missing = shell(etch + " run " + library + ":gatd 2>&1");
+  CHECK(missing.code == 2);
+  CHECK(holds(missing.text, "Did you mean gated?"));
+}
