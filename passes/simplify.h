@@ -15,8 +15,7 @@
 //   -(a - b) = b - a     a = b gives -0 against +0
 //   pow(x, 2) = x * x, pow(x, 0.5) = sqrt(x)        pow has its own rounding and special cases
 //   not (a < b) = a >= b NaN
-//   cast through a narrower type, or integer -> float -> narrower integer (saturates, does not
-//   wrap) x + 0 on f32 inside relu and the like: no context-dependent rules
+//   cast through a narrower type; integer -> float -> narrower integer (saturates, never wraps)
 #pragma once
 
 #include <span>

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """An ONNX file against other engines: the ONNX checker, then ONNX Runtime against given outputs.
 
-    check_onnx.py MODEL [--input NAME=FILE.npy]... [--expect OUTPUTS.npz] [--rtol R] [--atol A]
+    check_onnx.py MODEL [--input NAME=FILE]... [--expect FILE] [--labels FILE] [--rtol R] [--atol A]
 
-Outputs of OUTPUTS.npz are compared by name. Prints one line per output; exits with 1 when an
-output differs by more than A + R * |expected|, or when its argmax over the last axis does.
+FILE is x.npy, arrays.npz, or arrays.npz:KEY for one array of it. Expected outputs are compared by
+name, or, with a KEY, with the only output. Prints one line per output; exits with 1 when an output
+differs by more than A + R * |expected|, or when its argmax over the last axis does. With labels,
+prints the accuracy of the first output.
 """
 
 import argparse
@@ -15,12 +17,14 @@ import onnx
 import onnxruntime
 
 
+def load_array(text):
+    """The array of x.npy or arrays.npz:KEY."""
+    path, _, key = text.partition(".npz:")
+    return np.load(path + ".npz", allow_pickle=False)[key] if key else np.load(path, allow_pickle=False)
+
+
 def load_inputs(pairs):
-    inputs = {}
-    for pair in pairs:
-        name, _, path = pair.partition("=")
-        inputs[name] = np.load(path, allow_pickle=False)
-    return inputs
+    return {name: load_array(text) for name, _, text in (pair.partition("=") for pair in pairs)}
 
 
 def compare(name, got, want, rtol, atol):
@@ -46,8 +50,9 @@ def compare(name, got, want, rtol, atol):
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("model")
-    options.add_argument("--input", action="append", default=[], metavar="NAME=FILE.npy")
-    options.add_argument("--expect", metavar="OUTPUTS.npz")
+    options.add_argument("--input", action="append", default=[], metavar="NAME=FILE")
+    options.add_argument("--expect", metavar="FILE")
+    options.add_argument("--labels", metavar="FILE")
     options.add_argument("--rtol", type=float, default=1e-4)
     options.add_argument("--atol", type=float, default=1e-5)
     args = options.parse_args()
@@ -62,12 +67,18 @@ def main():
     session = onnxruntime.InferenceSession(args.model, providers=["CPUExecutionProvider"])
     outputs = [o.name for o in session.get_outputs()]
     results = dict(zip(outputs, session.run(outputs, load_inputs(args.input))))
-    expected = np.load(args.expect, allow_pickle=False)
-    absent = sorted(set(expected.files) ^ set(outputs))
+    if ".npz:" in args.expect:
+        expected = {outputs[0]: load_array(args.expect)}
+    else:
+        expected = dict(np.load(args.expect, allow_pickle=False))
+    absent = sorted(set(expected) ^ set(outputs))
     if absent:
         print(f"outputs differ in name: {', '.join(absent)}")
         return 1
     good = [compare(n, results[n], expected[n], args.rtol, args.atol) for n in outputs]
+    if args.labels:
+        right = np.mean(results[outputs[0]].argmax(-1) == load_array(args.labels))
+        print(f"accuracy in ONNX Runtime {100 * right:.2f} %")
     return 0 if all(good) else 1
 
 

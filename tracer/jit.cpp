@@ -2,6 +2,7 @@
 
 #include "codegen/program_source.h"
 #include "etch/autograd.h"
+#include "ir/text.h"
 #include "passes/pipeline.h"
 #include "runtime/eager.h"
 #include "runtime/program/artifact.h"
@@ -87,6 +88,7 @@ Tensor Compiled::operator()(const Tensor& x, std::source_location loc) {
 }
 
 const ir::Graph& Compiled::optimized() const { return impl_->program->graph(); }
+std::string Compiled::summary() const { return ir::summary(optimized()); }
 const Trace& Compiled::trace() const { return impl_->trace; }
 
 CompiledStats Compiled::stats() const {

@@ -12,6 +12,7 @@ const std::vector<Capture>& Trace::captures() const { return data_->captures; }
 const std::vector<NamedTensor>& Trace::example_inputs() const { return data_->inputs; }
 const std::vector<Tensor>& Trace::example_results() const { return data_->results; }
 std::string Trace::text() const { return ir::print(data_->graph); }
+std::string Trace::summary() const { return ir::summary(data_->graph); }
 
 Trace trace_flat(const FlatFunction& f, const std::vector<NamedTensor>& inputs,
                  const TraceOptions& options) {

@@ -33,6 +33,15 @@ int64_t differing(const Tensor& a, const Tensor& b) {
   return n;
 }
 
+/// A batch, and the losses of three more steps on it: what a resumed program has to see as well.
+void save_continuation(const digits::Data& data, Jit& step, const std::string& out) {
+  const Tensor in[] = {data.train_x.slice(0, 0, kBatch), data.train_y.slice(0, 0, kBatch)};
+  std::vector<float> losses;
+  for (int i = 0; i < 3; ++i) losses.push_back(step(in).front().item<float>());
+  save_tensors({{"x", in[0]}, {"y", in[1]}, {"losses", from_vector(losses, {3})}},
+               out + "/digits_batch.npz");
+}
+
 int run(const std::string& csv, const std::string& out, int epochs) {
   digits::Data data = digits::load(csv, 1);
   std::printf("%lld training and %lld test images\n",
@@ -65,6 +74,9 @@ int run(const std::string& csv, const std::string& out, int epochs) {
   std::printf("           kernels built %zu, run %llu, fallbacks %zu\n", s.kernels_built,
               static_cast<unsigned long long>(s.kernels_run), s.fallbacks);
 
+  step.program().save(out + "/digits_step.etch");
+  save_continuation(data, step, out);
+
   traced.net.eval();
   NoGrad no_grad;
   TraceOptions inference;
@@ -72,6 +84,8 @@ int run(const std::string& csv, const std::string& out, int epochs) {
   inference.dynamic = {{"x", 0, "N"}};
   Trace trace = etch::trace([&](const Tensor& x) { return traced.net(x); }, data.test_x, inference);
   Compiled program(trace);
+  std::printf("\nrecorded:\n%s\nafter the passes:\n%s\n", trace.summary().c_str(),
+              program.summary().c_str());
   int64_t wrong = 0;
   for (int64_t n : {1, 7, 360}) {
     Tensor x = data.test_x.slice(0, 0, n);
@@ -84,7 +98,6 @@ int run(const std::string& csv, const std::string& out, int epochs) {
   std::printf("kernels built %zu, run %llu, fallbacks %zu\n", p.kernels_built,
               static_cast<unsigned long long>(p.kernels_run), p.fallbacks);
   program.save(out + "/digits.etch");
-  step.program().save(out + "/digits_step.etch");
   save_tensors({{"x", data.test_x}, {"y", data.test_y}, {"logits", traced.net(data.test_x)}},
                out + "/digits_test.npz");
   if (score < 0.97 || !equal || wrong != 0 || p.fallbacks != 0) {

@@ -36,6 +36,8 @@ class Compiled {
   Tensor operator()(const Tensor& x, std::source_location loc = std::source_location::current());
   /// The graph after the passes.
   const ir::Graph& optimized() const;
+  /// The same as a table for people.
+  std::string summary() const;
   CompiledStats stats() const;
   const Trace& trace() const;
   /// Writes an artifact: program, graphs, constants and the present state.

@@ -85,11 +85,9 @@ namespace detail {
   static std::vector<ModelEntry> models;
   return models;
 }
-/// Taking the list's address puts it among the library's symbols.
-[[gnu::visibility("hidden")]] inline bool add_model(ModelEntry entry,
-                                                    const std::vector<ModelEntry>* (*list)(int)) {
+[[gnu::visibility("hidden")]] inline bool add_model(ModelEntry entry) {
   library_models().push_back(std::move(entry));
-  return list != nullptr;
+  return true;
 }
 
 }  // namespace detail
@@ -104,8 +102,8 @@ inline int64_t ModelParameters::at(std::string_view name) const {
 }  // namespace etch
 
 /// What the command looks up in a plug-in: its models, or null when it was built for another interface.
-extern "C" [[gnu::visibility("default")]] inline const std::vector<etch::ModelEntry>* etch_models(
-    int abi) {
+extern "C" [[gnu::visibility("default"), gnu::used]] inline const std::vector<etch::ModelEntry>*
+etch_models(int abi) {
   return abi == etch::kModelAbi ? &etch::detail::library_models() : nullptr;
 }
 
@@ -114,5 +112,5 @@ extern "C" [[gnu::visibility("default")]] inline const std::vector<etch::ModelEn
 #define ETCH_MODEL(model_name, text, ...)                                                       \
   static etch::Model etch_make_##model_name(const etch::ModelParameters& parameters);           \
   [[maybe_unused]] static const bool etch_added_##model_name = etch::detail::add_model(         \
-      {#model_name, text, {__VA_ARGS__}, &etch_make_##model_name}, &etch_models);               \
+      {#model_name, text, {__VA_ARGS__}, &etch_make_##model_name});                             \
   static etch::Model etch_make_##model_name([[maybe_unused]] const etch::ModelParameters& parameters)

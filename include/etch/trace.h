@@ -58,8 +58,9 @@ class Trace {
   /// The inputs and results of the recorded run.
   const std::vector<NamedTensor>& example_inputs() const;
   const std::vector<Tensor>& example_results() const;
-  /// The graph as text.
+  /// The graph as text, and as a table for people.
   std::string text() const;
+  std::string summary() const;
 
  private:
   std::shared_ptr<const tracer::TraceData> data_;

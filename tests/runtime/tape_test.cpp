@@ -9,29 +9,11 @@
 #include "etch/random.h"
 #include "ir/registry.h"
 #include "runtime/eager.h"
-#include "tests/onnx_export/op_cases.h"
+#include "tests/support/op_call.h"
 
 using namespace etch;
 
 namespace {
-
-Tensor to_tensor(const test::Dense& d) {
-  return from_bytes(d.bytes.data(), d.sizes, d.dtype);
-}
-
-/// Attributes with N and M replaced by the case's numbers.
-std::shared_ptr<void> concrete(const test::OpCase& c) {
-  auto attrs = c.attr_data() == nullptr ? c.op->schema->create() : c.op->schema->clone(c.attr_data());
-  SymbolBindings bindings = test::case_bindings();
-  for (int i = 0; i < c.op->schema->count; ++i) {
-    ir::AttrValue v = c.op->schema->get(attrs.get(), i);
-    if (Shape* s = std::get_if<Shape>(&v)) {
-      for (Dim& d : *s) d = Dim(dim_eval(d, bindings));
-      c.op->schema->set(attrs.get(), i, v);
-    }
-  }
-  return attrs;
-}
 
 /// f(inputs) = sum of weights * op(inputs), smooth around the drawn values.
 double weighted(const ir::OpDef& op, const std::vector<Tensor>& in, const void* attrs,
@@ -66,9 +48,9 @@ TEST_CASE("every gradient matches finite differences, first and second order", "
     if (op->vjp == nullptr || op->min_operands == 0) continue;
     for (const test::OpCase& c : test::op_cases(*op, DType::F64)) {
       DYNAMIC_SECTION(c.name) {
-        auto attrs = concrete(c);
+        auto attrs = test::concrete(c);
         std::vector<Tensor> in;
-        for (const test::Dense& d : test::draw_operands(c, 11)) in.push_back(to_tensor(d));
+        for (const test::Dense& d : test::draw_operands(c, 11)) in.push_back(test::to_tensor(d));
         std::vector<Tensor> leaves;
         for (Tensor& t : in) {
           if (t.dtype() == DType::F64) leaves.push_back(t.requires_grad_());

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "etch/autograd.h"
 #include "etch/ops.h"
 #include "tools/zoo/zoo.h"
@@ -83,8 +85,13 @@ class Resnet18 : public nn::Module {
   std::shared_ptr<nn::Linear> fc_;
 };
 
-/// Images for the statistics: enough positions for every channel, small enough to be quick.
-constexpr int64_t kCalibrationImages = 4, kCalibrationPixels = 64;
+/// Random images for the statistics, of the model's size up to a limit that keeps this quick; more of them
+/// where the last layers have few positions.
+Tensor calibration_batch(int64_t height, int64_t width, Generator& rng) {
+  constexpr int64_t kMaxSide = 256, kPixels = 128 * 128, kFewest = 4, kMost = 16;
+  int64_t h = std::min(height, kMaxSide), w = std::min(width, kMaxSide);
+  return randn({std::clamp(kPixels / (h * w), kFewest, kMost), 3, h, w}, rng);
+}
 
 }  // namespace
 
@@ -92,7 +99,7 @@ Model resnet18(const ModelParameters& parameters) {
   NoGrad no_grad;
   Generator rng(static_cast<uint64_t>(parameters.at("seed")));
   auto net = std::make_shared<Resnet18>(parameters.at("classes"), rng);
-  Tensor batch = randn({kCalibrationImages, 3, kCalibrationPixels, kCalibrationPixels}, rng);
+  Tensor batch = calibration_batch(parameters.at("height"), parameters.at("width"), rng);
   calibrate(*net, net->head(), [&] { return (*net)(batch); });
   Tensor x = zeros({1, 3, parameters.at("height"), parameters.at("width")});
   return module_model(net, {{"x", x}}, "logits", {{"x", 0, "N"}});
