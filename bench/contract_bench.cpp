@@ -112,9 +112,9 @@ Run own_matmul(int64_t m, int64_t n, int64_t k, bool packed, bool b_transposed =
     };
   }
   const auto isa = runtime::active_isa();
-  const auto pb = runtime::contract::pack_b(
-      d.dtype, k, n, d.b, d.b_row, d.b_col, isa,
-      memory->get(runtime::contract::packed_b_bytes(d.dtype, k, n, isa)));
+  const auto pb =
+      runtime::contract::pack_b(d.dtype, k, n, d.b, d.b_row, d.b_col, isa,
+                                memory->get(runtime::contract::packed_b_bytes(d.dtype, k, n, isa)));
   return [=] {
     (void)a, (void)b, (void)c, (void)memory;
     runtime::contract::matmul_packed(d, pb, *scratch);
@@ -277,10 +277,11 @@ int run(int argc, char** argv) {
     if (!o.only.empty() && (c.group + " " + c.name).find(o.only) == std::string::npos) continue;
     const Result r = compare(c, o.rounds);
     ratios[c.group].push_back(r.ratio);
-    std::printf("%s  {\"group\": \"%s\", \"case\": \"%s\", \"own_us\": %.2f, \"peer_us\": %.2f, "
-                "\"own_gflops\": %.1f, \"ratio\": %.3f}",
-                separator, c.group.c_str(), c.name.c_str(), r.own * 1e6, r.peer * 1e6,
-                c.flops / r.own * 1e-9, r.ratio);
+    std::printf(
+        "%s  {\"group\": \"%s\", \"case\": \"%s\", \"own_us\": %.2f, \"peer_us\": %.2f, "
+        "\"own_gflops\": %.1f, \"ratio\": %.3f}",
+        separator, c.group.c_str(), c.name.c_str(), r.own * 1e6, r.peer * 1e6,
+        c.flops / r.own * 1e-9, r.ratio);
     std::fflush(stdout);
     separator = ",\n";
   }

@@ -67,9 +67,8 @@ std::function<void()> dnnl_sgemm_run(int64_t m, int64_t n, int64_t k) {
   auto a = std::make_shared<std::vector<float>>(m * k, 0.5f);
   auto b = std::make_shared<std::vector<float>>(k * n, 0.25f);
   auto c = std::make_shared<std::vector<float>>(m * n);
-  return [=] {
-    dnnl_sgemm('N', 'N', m, n, k, 1.0f, a->data(), k, b->data(), n, 0.0f, c->data(), n);
-  };
+  return
+      [=] { dnnl_sgemm('N', 'N', m, n, k, 1.0f, a->data(), k, b->data(), n, 0.0f, c->data(), n); };
 }
 
 std::function<void()> dnnl_matmul_packed_run(int64_t m, int64_t n, int64_t k) {
@@ -86,9 +85,9 @@ std::function<void()> openblas_dgemm_run(int64_t m, int64_t n, int64_t k) {
   auto b = std::make_shared<std::vector<double>>(k * n, 0.25);
   auto c = std::make_shared<std::vector<double>>(m * n);
   return [=] {
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(m),
-                static_cast<int>(n), static_cast<int>(k), 1.0, a->data(), static_cast<int>(k),
-                b->data(), static_cast<int>(n), 0.0, c->data(), static_cast<int>(n));
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(m), static_cast<int>(n),
+                static_cast<int>(k), 1.0, a->data(), static_cast<int>(k), b->data(),
+                static_cast<int>(n), 0.0, c->data(), static_cast<int>(n));
   };
 }
 
@@ -111,10 +110,9 @@ std::function<void()> dnnl_conv_run(const runtime::contract::Conv2dDesc& d, Conv
         convolution_backward_data::desc(algorithm::convolution_direct, s.x, s.w, s.y, s.strides,
                                         s.dilates, s.pad_l, s.pad_r),
         engine(), fwd);
-    return runner(convolution_backward_data(pd),
-                  {{DNNL_ARG_DIFF_DST, filled(pd.diff_dst_desc())},
-                   {DNNL_ARG_WEIGHTS, filled(pd.weights_desc())},
-                   {DNNL_ARG_DIFF_SRC, filled(pd.diff_src_desc())}});
+    return runner(convolution_backward_data(pd), {{DNNL_ARG_DIFF_DST, filled(pd.diff_dst_desc())},
+                                                  {DNNL_ARG_WEIGHTS, filled(pd.weights_desc())},
+                                                  {DNNL_ARG_DIFF_SRC, filled(pd.diff_src_desc())}});
   }
   const convolution_backward_weights::primitive_desc pd(
       convolution_backward_weights::desc(algorithm::convolution_direct, s.x, s.w, s.y, s.strides,

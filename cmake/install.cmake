@@ -7,7 +7,8 @@ install(TARGETS etch_rt etch EXPORT EtchTargets
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT EtchTargets NAMESPACE Etch:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Etch)
 
-install(DIRECTORY include/etch DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY include/etch DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+  FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 install(DIRECTORY ir runtime passes codegen tracer onnx_export
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/etch/internal
   FILES_MATCHING PATTERN "*.h" PATTERN "*.def"
@@ -21,5 +22,8 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/EtchConfigVersion.cmake
 install(FILES ${CMAKE_BINARY_DIR}/EtchConfig.cmake ${CMAKE_BINARY_DIR}/EtchConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Etch)
 
+# Relative to the file, so that the installed tree can be moved.
+file(RELATIVE_PATH ETCH_PC_PREFIX
+  /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/etch-rt.pc.in ${CMAKE_BINARY_DIR}/etch-rt.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/etch-rt.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -6,7 +6,8 @@
 
 namespace etch::codegen {
 
-/// Fills a program's kernel slots from a KernelCompiler. In background mode slots are filled by poll().
+/// Fills a program's kernel slots from a KernelCompiler. In background mode slots are filled by
+/// poll().
 class CompiledKernels : public runtime::KernelSource {
  public:
   explicit CompiledKernels(CompileSettings settings = {},

@@ -22,7 +22,9 @@ struct HashValue {
   uint64_t operator()(int64_t v) const { return mix(h, static_cast<uint64_t>(v)); }
   uint64_t operator()(double v) const { return mix(h, std::bit_cast<uint64_t>(v)); }
   uint64_t operator()(DType v) const { return mix(h, static_cast<uint64_t>(v)); }
-  uint64_t operator()(Number v) const { return mix(mix(h, v.bits), static_cast<uint64_t>(v.dtype)); }
+  uint64_t operator()(Number v) const {
+    return mix(mix(h, v.bits), static_cast<uint64_t>(v.dtype));
+  }
   uint64_t operator()(const Axes& v) const {
     uint64_t r = mix(h, v.size());
     for (int64_t x : v) r = mix(r, static_cast<uint64_t>(x));

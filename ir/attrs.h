@@ -1,5 +1,5 @@
-// Operator attributes. An operator declares a struct with fields(); equality, hash, print, parse and
-// ONNX attributes follow from that one list.
+// Operator attributes. An operator declares a struct with fields(); equality, hash, print, parse
+// and ONNX attributes follow from that one list.
 #pragma once
 
 #include <memory>
@@ -33,10 +33,10 @@ void append_text(std::string& out, const AttrValue& v);
 template <class C, class T>
 struct Field {
   std::string_view name;
-  T C::*member;
+  T C::* member;
 };
 template <class C, class T>
-constexpr Field<C, T> field(std::string_view name, T C::*member) {
+constexpr Field<C, T> field(std::string_view name, T C::* member) {
   return {name, member};
 }
 
@@ -60,10 +60,12 @@ namespace detail {
 
 template <class A, class F>
 void with_field(int i, F&& f) {
-  std::apply([&](const auto&... fields) {
-    int at = 0;
-    ((at++ == i ? f(fields) : void()), ...);
-  }, A::fields());
+  std::apply(
+      [&](const auto&... fields) {
+        int at = 0;
+        ((at++ == i ? f(fields) : void()), ...);
+      },
+      A::fields());
 }
 
 template <class A>
@@ -90,7 +92,10 @@ struct SchemaOf {
     return ok;
   }
   static constexpr AttrSchema schema{
-      static_cast<int>(std::tuple_size_v<decltype(A::fields())>), &name, &get, &set,
+      static_cast<int>(std::tuple_size_v<decltype(A::fields())>),
+      &name,
+      &get,
+      &set,
       [] { return std::shared_ptr<void>(std::make_shared<A>()); },
       [](const void* p) {
         return std::shared_ptr<void>(std::make_shared<A>(*static_cast<const A*>(p)));

@@ -190,8 +190,7 @@ int64_t Dim::resolve_symbolic() const {
 }
 
 void Dim::raise_range(int64_t v) {
-  fail("size", cat("size ", v, " does not fit the integer type it is converted to"),
-       "Use int64_t");
+  fail("size", cat("size ", v, " does not fit the integer type it is converted to"), "Use int64_t");
 }
 
 Dim dim_add(Dim a, Dim b) {
@@ -415,7 +414,9 @@ void dim_symbols(Dim d, SmallVec<Dim, 4>& out) {
 }
 
 DimResolver* dim_resolver() { return current_resolver; }
-DimResolver* exchange_dim_resolver(DimResolver* next) { return std::exchange(current_resolver, next); }
+DimResolver* exchange_dim_resolver(DimResolver* next) {
+  return std::exchange(current_resolver, next);
+}
 
 namespace {
 

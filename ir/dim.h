@@ -79,27 +79,42 @@ bool dim_decide_equal(Dim a, Dim b);
 bool dim_decide_less(Dim a, Dim b);
 
 // Arithmetic and comparison among Dims and with integers, in both orders.
-#define ETCH_DIM_ARITH(op, fn)                                                       \
-  inline Dim operator op(Dim a, Dim b) { return fn(a, b); }                          \
-  template <DimInteger T> Dim operator op(Dim a, T b) { return fn(a, Dim(b)); }      \
-  template <DimInteger T> Dim operator op(T a, Dim b) { return fn(Dim(a), b); }
+#define ETCH_DIM_ARITH(op, fn)                              \
+  inline Dim operator op(Dim a, Dim b) { return fn(a, b); } \
+  template <DimInteger T>                                   \
+  Dim operator op(Dim a, T b) {                             \
+    return fn(a, Dim(b));                                   \
+  }                                                         \
+  template <DimInteger T>                                   \
+  Dim operator op(T a, Dim b) {                             \
+    return fn(Dim(a), b);                                   \
+  }
 ETCH_DIM_ARITH(+, dim_add)
 ETCH_DIM_ARITH(-, dim_sub)
 ETCH_DIM_ARITH(*, dim_mul)
 ETCH_DIM_ARITH(/, dim_floor_div)
 ETCH_DIM_ARITH(%, dim_mod)
 #undef ETCH_DIM_ARITH
-#define ETCH_DIM_COMPARE(op, expr)                                                    \
-  inline bool operator op(Dim a, Dim b) { return expr; }                              \
-  template <DimInteger T> bool operator op(Dim a, T b) { return a op Dim(b); }        \
-  template <DimInteger T> bool operator op(T a, Dim b) { return Dim(a) op b; }
+#define ETCH_DIM_COMPARE(op, expr)                       \
+  inline bool operator op(Dim a, Dim b) { return expr; } \
+  template <DimInteger T>                                \
+  bool operator op(Dim a, T b) {                         \
+    return a op Dim(b);                                  \
+  }                                                      \
+  template <DimInteger T>                                \
+  bool operator op(T a, Dim b) {                         \
+    return Dim(a) op b;                                  \
+  }
 ETCH_DIM_COMPARE(<, dim_decide_less(a, b))
 ETCH_DIM_COMPARE(>, dim_decide_less(b, a))
 ETCH_DIM_COMPARE(<=, !dim_decide_less(b, a))
 ETCH_DIM_COMPARE(>=, !dim_decide_less(a, b))
 #undef ETCH_DIM_COMPARE
 inline bool operator==(Dim a, Dim b) { return dim_decide_equal(a, b); }
-template <DimInteger T> bool operator==(Dim a, T b) { return dim_decide_equal(a, Dim(b)); }
+template <DimInteger T>
+bool operator==(Dim a, T b) {
+  return dim_decide_equal(a, Dim(b));
+}
 inline Dim operator-(Dim a) { return dim_sub(Dim(0), a); }
 inline Dim& operator+=(Dim& a, Dim b) { return a = a + b; }
 inline Dim& operator*=(Dim& a, Dim b) { return a = a * b; }

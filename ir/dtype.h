@@ -43,12 +43,12 @@ struct DTypeInfo {
 };
 
 inline constexpr DTypeInfo kDTypes[kDTypeCount] = {
-    {"bool", 8, DClass::Bool},     {"u8", 8, DClass::Unsigned},    {"i8", 8, DClass::Signed},
-    {"u16", 16, DClass::Unsigned}, {"i16", 16, DClass::Signed},    {"u32", 32, DClass::Unsigned},
-    {"i32", 32, DClass::Signed},   {"u64", 64, DClass::Unsigned},  {"i64", 64, DClass::Signed},
-    {"f16", 16, DClass::Float},    {"bf16", 16, DClass::Float},    {"f32", 32, DClass::Float},
-    {"f64", 64, DClass::Float},    {"c64", 64, DClass::Complex},   {"c128", 128, DClass::Complex},
-    {"f8e4m3", 8, DClass::Float},  {"f8e5m2", 8, DClass::Float},   {"u4", 4, DClass::Unsigned},
+    {"bool", 8, DClass::Bool},     {"u8", 8, DClass::Unsigned},   {"i8", 8, DClass::Signed},
+    {"u16", 16, DClass::Unsigned}, {"i16", 16, DClass::Signed},   {"u32", 32, DClass::Unsigned},
+    {"i32", 32, DClass::Signed},   {"u64", 64, DClass::Unsigned}, {"i64", 64, DClass::Signed},
+    {"f16", 16, DClass::Float},    {"bf16", 16, DClass::Float},   {"f32", 32, DClass::Float},
+    {"f64", 64, DClass::Float},    {"c64", 64, DClass::Complex},  {"c128", 128, DClass::Complex},
+    {"f8e4m3", 8, DClass::Float},  {"f8e5m2", 8, DClass::Float},  {"u4", 4, DClass::Unsigned},
     {"i4", 4, DClass::Signed},
 };
 
@@ -94,16 +94,27 @@ inline constexpr DType dtype_of = [] {
   static_assert(sizeof(T) == 0, "this C++ type has no Etch element type");
   return DType::Bool;
 }();
-template <> inline constexpr DType dtype_of<bool> = DType::Bool;
-template <> inline constexpr DType dtype_of<uint8_t> = DType::U8;
-template <> inline constexpr DType dtype_of<int8_t> = DType::I8;
-template <> inline constexpr DType dtype_of<uint16_t> = DType::U16;
-template <> inline constexpr DType dtype_of<int16_t> = DType::I16;
-template <> inline constexpr DType dtype_of<uint32_t> = DType::U32;
-template <> inline constexpr DType dtype_of<int32_t> = DType::I32;
-template <> inline constexpr DType dtype_of<uint64_t> = DType::U64;
-template <> inline constexpr DType dtype_of<int64_t> = DType::I64;
-template <> inline constexpr DType dtype_of<float> = DType::F32;
-template <> inline constexpr DType dtype_of<double> = DType::F64;
+template <>
+inline constexpr DType dtype_of<bool> = DType::Bool;
+template <>
+inline constexpr DType dtype_of<uint8_t> = DType::U8;
+template <>
+inline constexpr DType dtype_of<int8_t> = DType::I8;
+template <>
+inline constexpr DType dtype_of<uint16_t> = DType::U16;
+template <>
+inline constexpr DType dtype_of<int16_t> = DType::I16;
+template <>
+inline constexpr DType dtype_of<uint32_t> = DType::U32;
+template <>
+inline constexpr DType dtype_of<int32_t> = DType::I32;
+template <>
+inline constexpr DType dtype_of<uint64_t> = DType::U64;
+template <>
+inline constexpr DType dtype_of<int64_t> = DType::I64;
+template <>
+inline constexpr DType dtype_of<float> = DType::F32;
+template <>
+inline constexpr DType dtype_of<double> = DType::F64;
 
 }  // namespace etch

@@ -81,8 +81,8 @@ Grads differentiate(const Call& c) {
   return grads;
 }
 
-VjpReads vjp_reads(const OpDef& op, std::span<const TensorType> in,
-                   std::span<const TensorType> out, const void* attrs, uint32_t wants) {
+VjpReads vjp_reads(const OpDef& op, std::span<const TensorType> in, std::span<const TensorType> out,
+                   const void* attrs, uint32_t wants) {
   TypeEmitter types;
   Vars ins, outs, grads;
   for (const TensorType& t : in) ins.push_back(types.value(t));

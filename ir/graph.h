@@ -219,8 +219,8 @@ class GraphEmitter : public Emitter {
   NodeId before_;
 };
 
-/// Copies the nodes of `from` into `to` (before `before`), with `operands` for its inputs; returns the
-/// values of its results.
+/// Copies the nodes of `from` into `to` (before `before`), with `operands` for its inputs; returns
+/// the values of its results.
 std::vector<Value> inline_graph(Graph& to, const Graph& from, std::span<const Value> operands,
                                 NodeId before = kNoNode);
 

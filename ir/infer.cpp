@@ -26,8 +26,8 @@ std::string list_operands(std::span<const TensorType> in) {
 
 int float_rank(DType t) { return t == DType::F64 ? 2 : 1; }
 
-/// PyTorch's table: bool < integers < floats; u8 mixes with signed types upwards, and wider unsigned
-/// types take the next wider signed one.
+/// PyTorch's table: bool < integers < floats; u8 mixes with signed types upwards, and wider
+/// unsigned types take the next wider signed one.
 DType promote(DType a, DType b) {
   if (a == b) return a;
   if (is_float(a) || is_float(b)) {

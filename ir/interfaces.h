@@ -9,8 +9,8 @@ namespace etch::ir {
 class Evaluator {
  public:
   virtual ~Evaluator() = default;
-  /// Results of `g` on `inputs` (one per graph input, static types). Raises UserError when the values
-  /// would take more than `budget_bytes`.
+  /// Results of `g` on `inputs` (one per graph input, static types). Raises UserError when the
+  /// values would take more than `budget_bytes`.
   virtual std::vector<std::shared_ptr<const Constant>> evaluate(
       const Graph& g, std::span<const std::shared_ptr<const Constant>> inputs,
       size_t budget_bytes) = 0;

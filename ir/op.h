@@ -1,5 +1,5 @@
-// What an operator is. One struct per operator (ir/ops/<family>.h) states its meaning; op_def<T>() checks
-// it and erases its type into an OpDef, which is all that the other layers see.
+// What an operator is. One struct per operator (ir/ops/<family>.h) states its meaning; op_def<T>()
+// checks it and erases its type into an OpDef, which is all that the other layers see.
 #pragma once
 
 #include <string_view>
@@ -35,7 +35,7 @@ struct OnnxRule {
   std::string_view op = {};      // the ONNX operator of a 1:1 mapping, or ""
   int since = 0;                 // first opset whose operator means the same
   std::string_view reason = {};  // why there is no mapping, or ""
-  bool via_body = false;    // export the composite's body instead
+  bool via_body = false;         // export the composite's body instead
 };
 constexpr OnnxRule kNoOnnx(std::string_view reason) { return {.op = "", .reason = reason}; }
 inline constexpr OnnxRule kViaBody{.op = "", .via_body = true};
@@ -54,7 +54,7 @@ struct OpInfo {
   OnnxRule onnx = {};
   bool commutative = false;
   Domain domain = Domain::Any;
-  int version = 1;  // semantic version; printed above 1
+  int version = 1;                 // semantic version; printed above 1
   std::string_view operands = {};  // their names in the C++ API, by default x or a b
   bool generate_api = true;        // false: etch/tensor.h declares it by hand
 };
@@ -266,8 +266,8 @@ OpDef make_op() {
   d.schema = &attr_schema<A>();
 
   if constexpr (T::kind == OpKind::Elementwise) {
-    static_assert(requires { &T::scalar; },
-                  "an elementwise operator needs static Expr scalar(Expr...)");
+    static_assert(
+        requires { &T::scalar; }, "an elementwise operator needs static Expr scalar(Expr...)");
     d.scalar = [](const void* attrs, std::span<const Expr> x) {
       return call_scalar<T, A>(attrs, x, std::make_index_sequence<T::operands>{});
     };
@@ -278,20 +278,22 @@ OpDef make_op() {
     d.infer = &infer_reduction;
   }
   if constexpr (T::kind == OpKind::View) {
-    static_assert(requires(const A& a, const Shape& s, StridedView& v) { T::view(a, s, v); },
-                  "a view needs static bool view(const Attrs&, const Shape& out, StridedView&)");
+    static_assert(
+        requires(const A& a, const Shape& s, StridedView& v) { T::view(a, s, v); },
+        "a view needs static bool view(const Attrs&, const Shape& out, StridedView&)");
     d.view = [](const void* attrs, const Shape& out, StridedView& v) {
       return T::view(*static_cast<const A*>(attrs), out, v);
     };
   }
   if constexpr (T::kind == OpKind::Contraction || T::kind == OpKind::Opaque) {
-    static_assert(requires(const KernelCall& c) { T::kernel(c); },
-                  "a contraction or opaque operator needs static void kernel(const KernelCall&)");
+    static_assert(
+        requires(const KernelCall& c) { T::kernel(c); },
+        "a contraction or opaque operator needs static void kernel(const KernelCall&)");
     d.kernel = &T::kernel;
   }
   if constexpr (T::kind == OpKind::Composite) {
-    static_assert(requires(const Call& c) { T::body(c); },
-                  "a composite needs static Vars body(const Call&)");
+    static_assert(
+        requires(const Call& c) { T::body(c); }, "a composite needs static Vars body(const Call&)");
     d.body = &T::body;
     d.infer = &infer_composite;
     d.vjp = &vjp_composite;
@@ -310,9 +312,9 @@ OpDef make_op() {
   }
 
   constexpr bool own_onnx = requires(OnnxWriter& w) { T::to_onnx(w); };
-  static_assert(own_onnx || T::info.onnx.via_body || !T::info.onnx.op.empty() ||
-                    !T::info.onnx.reason.empty(),
-                "state .onnx = {op, since}, kViaBody or kNoOnnx(\"why\"), or give to_onnx()");
+  static_assert(
+      own_onnx || T::info.onnx.via_body || !T::info.onnx.op.empty() || !T::info.onnx.reason.empty(),
+      "state .onnx = {op, since}, kViaBody or kNoOnnx(\"why\"), or give to_onnx()");
   if constexpr (own_onnx) d.to_onnx = &T::to_onnx;
   return d;
 }

@@ -1,4 +1,5 @@
-// Var: a value while some Emitter executes or records operators. Bodies and gradients are written in it.
+// Var: a value while some Emitter executes or records operators. Bodies and gradients are written
+// in it.
 #pragma once
 
 #include <cstdint>

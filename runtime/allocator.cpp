@@ -10,7 +10,7 @@ namespace etch::runtime {
 namespace {
 
 constexpr size_t kSmallest = 64;
-constexpr int kClasses = 4 * 40;               // four per power of two
+constexpr int kClasses = 4 * 40;                     // four per power of two
 constexpr size_t kCachePerClass = size_t{64} << 20;  // bytes kept per class and thread
 
 std::atomic<size_t> live_bytes{0}, cached_bytes{0}, peak_bytes{0};

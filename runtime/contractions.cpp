@@ -70,8 +70,7 @@ bool is_dense(const Operand& x) {
 
 ir::TensorRef ref(const Operand& x) { return {const_cast<void*>(x.data), x.dtype, x.sizes}; }
 
-bool run_conv(std::span<const Operand> in, const void* attrs, void* out,
-              std::span<const int64_t>) {
+bool run_conv(std::span<const Operand> in, const void* attrs, void* out, std::span<const int64_t>) {
   const auto& a = *static_cast<const ir::Conv2d::Attrs*>(attrs);
   if (!is_dense(in[0]) || !is_dense(in[1])) return false;
   auto d = ir::conv_geometry(ref(in[0]), ref(in[1]), a.stride, a.padding, a.dilation, a.groups);
@@ -118,8 +117,8 @@ std::span<const Packed> packed_list() {
 
 }  // namespace
 
-bool run_contraction(const ir::OpDef& op, std::span<const Operand> in, const void* attrs,
-                     void* out, std::span<const int64_t> out_sizes) {
+bool run_contraction(const ir::OpDef& op, std::span<const Operand> in, const void* attrs, void* out,
+                     std::span<const int64_t> out_sizes) {
   for (const Packed& p : packed_list()) {
     if (p.op == &op) return p.run(in, attrs, out, out_sizes);
   }

@@ -14,10 +14,10 @@ struct Operand {
   std::span<const int64_t> strides;
 };
 
-/// Runs `op` with its packed kernel into the dense `out`; false when it has none for these operands.
-/// Operands are strided windows; kernels that need dense ones say false for others.
-bool run_contraction(const ir::OpDef& op, std::span<const Operand> in, const void* attrs,
-                     void* out, std::span<const int64_t> out_sizes);
+/// Runs `op` with its packed kernel into the dense `out`; false when it has none for these
+/// operands. Operands are strided windows; kernels that need dense ones say false for others.
+bool run_contraction(const ir::OpDef& op, std::span<const Operand> in, const void* attrs, void* out,
+                     std::span<const int64_t> out_sizes);
 bool run_contraction(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
                      std::span<const Tensor> out);
 

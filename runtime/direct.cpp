@@ -34,7 +34,8 @@ void fill(DirectOp& d, DType t, Isa isa) {
   }
   d.prim[i] = n.op;
   d.result[i] = n.dtype;
-  for (unsigned mask = 0; mask < 3; ++mask) d.loops[i][mask] = find_loop(n.op, t, n.dtype, mask, isa);
+  for (unsigned mask = 0; mask < 3; ++mask)
+    d.loops[i][mask] = find_loop(n.op, t, n.dtype, mask, isa);
 }
 
 /// Immutable after construction: operators by address, open addressing.
@@ -114,7 +115,8 @@ Tensor try_direct(const ir::OpDef& op, std::span<const Tensor> in, const void*) 
       auto* p = static_cast<const std::byte*>(t.data);
       return (mask & bit) != 0 ? p : p + static_cast<size_t>(begin) * in_size;
     };
-    loop({end - begin, static_cast<std::byte*>(o.data) + static_cast<size_t>(begin) * out_size,
+    loop({end - begin,
+          static_cast<std::byte*>(o.data) + static_cast<size_t>(begin) * out_size,
           {at(a, 1), at(b, 2), nullptr}});
   });
   return out;

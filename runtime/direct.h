@@ -5,8 +5,8 @@
 
 namespace etch::runtime {
 
-/// The result of an elementwise operator that is a single primitive, when all operands are dense, of one
-/// dtype and shape (or of one element); else an undefined Tensor.
+/// The result of an elementwise operator that is a single primitive, when all operands are dense,
+/// of one dtype and shape (or of one element); else an undefined Tensor.
 Tensor try_direct(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs);
 
 /// The result of a view operator as a window on x, or on a dense copy of x.

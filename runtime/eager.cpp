@@ -71,6 +71,10 @@ Recorder* exchange_recorder(Recorder* next) { return std::exchange(current_recor
 
 Tensor view_tensor(const ir::OpDef& op, const void* attrs, const Tensor& x, const Shape& sizes) {
   const TensorImpl& base = impl(x);
+  if (base.numel == 0) {  // any strides fit nothing
+    Sizes none = shape_eval(sizes, {});
+    return Tensor(new_view(base, none, shape_eval(contiguous_strides(sizes), {}), base.data));
+  }
   StridedView v = view_of(base);
   if (!op.view(attrs, sizes, v)) {
     // Not a window on these strides (a reshape of a transposed tensor): on a dense copy it is.

@@ -32,8 +32,7 @@ class At {
 class EagerEmitter : public ir::Emitter {
  public:
   static EagerEmitter& instance();
-  ir::Vars emit(const ir::OpDef& op, std::span<const ir::Var> operands,
-                const void* attrs) override;
+  ir::Vars emit(const ir::OpDef& op, std::span<const ir::Var> operands, const void* attrs) override;
   ir::TensorType type_of(uint64_t payload) const override;
   void retain(uint64_t payload) override;
   void release(uint64_t payload) override;
@@ -44,8 +43,8 @@ class EagerEmitter : public ir::Emitter {
 /// Copies elements between tensors of equal shape and dtype, any strides.
 void copy_elements(const Tensor& from, const Tensor& to);
 
-/// Runs the kernel of an operator on concrete tensors: no promotion, no tape, no recording. `out` are
-/// dense tensors of the inferred types.
+/// Runs the kernel of an operator on concrete tensors: no promotion, no tape, no recording. `out`
+/// are dense tensors of the inferred types.
 void execute(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
              std::span<const Tensor> out);
 

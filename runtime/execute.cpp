@@ -63,8 +63,7 @@ ir::Graph body_graph(const ir::OpDef& op, std::span<const Tensor> in, const void
   class Decomposer : public ir::GraphEmitter {
    public:
     using GraphEmitter::GraphEmitter;
-    ir::Vars emit(const ir::OpDef& def, std::span<const ir::Var> operands,
-                  const void* a) override {
+    ir::Vars emit(const ir::OpDef& def, std::span<const ir::Var> operands, const void* a) override {
       if (def.kind != ir::OpKind::Composite) return GraphEmitter::emit(def, operands, a);
       return def.body(ir::Call(def, a, operands));
     }

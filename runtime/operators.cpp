@@ -8,7 +8,8 @@ using runtime::apply1;
 
 namespace {
 
-/// The number as an operand for `other`: of its dtype, or f32 for a floating number beside integers.
+/// The number as an operand for `other`: of its dtype, or f32 for a floating number beside
+/// integers.
 Tensor operand(Scalar s, const Tensor& other) {
   runtime::require_defined(other, "operator");
   DType t = other.dtype();

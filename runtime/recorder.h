@@ -12,8 +12,8 @@ class Recorder {
   /// `op` ran on `in` and gave `out`; `attrs` may hold symbolic sizes.
   virtual void record(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
                       std::span<const Tensor> out) = 0;
-  /// `self` is about to be overwritten in place by `value` (same shape and dtype). Called before the
-  /// memory changes.
+  /// `self` is about to be overwritten in place by `value` (same shape and dtype). Called before
+  /// the memory changes.
   virtual void record_write(const Tensor& self, const Tensor& value) = 0;
   /// The size of an axis as the trace sees it.
   virtual Dim size_of(const Tensor& t, int axis, SourceLoc loc) = 0;

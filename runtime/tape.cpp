@@ -176,8 +176,8 @@ bool needs_tape(std::span<const Tensor> in) {
 
 void tape(const ir::OpDef& op, const void* attrs, std::span<const Tensor> in,
           std::span<const Tensor> out) {
-  bool any = std::any_of(out.begin(), out.end(),
-                         [](const Tensor& t) { return is_float(impl(t).dtype); });
+  bool any =
+      std::any_of(out.begin(), out.end(), [](const Tensor& t) { return is_float(impl(t).dtype); });
   if (!any || op.vjp == nullptr) return;
   auto node = std::make_shared<TapeNode>();
   node->op = &op;
@@ -214,7 +214,7 @@ std::vector<Tensor> backward(std::span<const Tensor> roots, std::span<const Tens
     ~Restore() { grad_mode = before; }
   } restore_mode{mode_before};
 
-  std::unordered_map<TensorImpl*, Tensor> leaf_grads;   // leaves and wanted tensors
+  std::unordered_map<TensorImpl*, Tensor> leaf_grads;  // leaves and wanted tensors
   std::unordered_map<TapeNode*, std::vector<std::pair<uint32_t, size_t>>> wanted_results;
   std::vector<Tensor> result(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {

@@ -22,7 +22,7 @@ struct GradMeta {
 
 /// An operand or result kept for the backward pass, with the version it had.
 struct Saved {
-  Tensor tensor;             // undefined when the vjp does not read it; then only `type` counts
+  Tensor tensor;  // undefined when the vjp does not read it; then only `type` counts
   uint32_t version = 0;
   ir::TensorType type;
 };
@@ -41,7 +41,7 @@ struct TapeNode {
   std::vector<Saved> in, out;
   std::vector<Edge> edges;  // one per operand
   SourceLoc loc;
-  uint64_t order = 0;       // increases along every path
+  uint64_t order = 0;  // increases along every path
   std::function<std::vector<Tensor>(const TapeNode&, std::span<const Tensor> grads)> custom;
   ~TapeNode();
 };

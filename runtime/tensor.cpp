@@ -148,7 +148,7 @@ void Traced<T>::check() const {
   host_read(source_, loc_, "a number");
 }
 
-#define ETCH_ITEM(T)                                             \
+#define ETCH_ITEM(T)                                              \
   template Traced<T> Tensor::item<T>(std::source_location) const; \
   template void Traced<T>::check() const;
 ETCH_ITEM(bool)
@@ -186,8 +186,9 @@ Tensor Tensor::view(SizeArgs sizes, std::source_location loc) const {
   At at(loc);
   Tensor out = reshape(sizes, loc);
   if (runtime::impl(out).storage != impl_->storage) {
-    fail("view", cat("shape ", impl_->sizes, " with strides ", impl_->strides,
-                     " cannot be seen as ", sizes.shape(), " without a copy"),
+    fail("view",
+         cat("shape ", impl_->sizes, " with strides ", impl_->strides, " cannot be seen as ",
+             sizes.shape(), " without a copy"),
          "Use reshape", loc);
   }
   return out;
@@ -324,8 +325,8 @@ void write(Tensor& self, const Tensor& value, std::string_view what) {
   TensorImpl& t = runtime::impl(self);
   const runtime::GradMeta* meta = t.grad.get();
   if (grad_enabled() && meta != nullptr && meta->requires_grad) {
-    fail(what, "a leaf that requires a gradient cannot be changed in place",
-         "Do it inside NoGrad", current_loc());
+    fail(what, "a leaf that requires a gradient cannot be changed in place", "Do it inside NoGrad",
+         current_loc());
   }
   Tensor v = runtime::impl(value).dtype == t.dtype ? value : value.to(t.dtype);
   if (runtime::impl(v).sizes != t.sizes) v = run1<ir::Expand>({self.shape()}, v);
@@ -361,13 +362,13 @@ Tensor& Tensor::copy_(const Tensor& src, std::source_location loc) {
   return *this;
 }
 
-#define ETCH_INPLACE(name, Op)                                        \
-  Tensor& Tensor::name(const Tensor& b, std::source_location loc) {   \
-    At at(loc);                                                       \
-    const Tensor in[] = {*this, b};                                   \
-    const ir::Op::Attrs attrs{};                                      \
-    write(*this, apply1(ir::op_def<ir::Op>(), in, &attrs), #name);    \
-    return *this;                                                     \
+#define ETCH_INPLACE(name, Op)                                      \
+  Tensor& Tensor::name(const Tensor& b, std::source_location loc) { \
+    At at(loc);                                                     \
+    const Tensor in[] = {*this, b};                                 \
+    const ir::Op::Attrs attrs{};                                    \
+    write(*this, apply1(ir::op_def<ir::Op>(), in, &attrs), #name);  \
+    return *this;                                                   \
   }
 ETCH_INPLACE(add_, Add)
 ETCH_INPLACE(sub_, Sub)
@@ -434,8 +435,8 @@ Tensor empty(SizeArgs sizes, DType dtype) {
 
 Tensor full(SizeArgs sizes, Scalar value, DType dtype, std::source_location loc) {
   At at(loc);
-  ir::Number n = value.is_float ? ir::make_number(dtype, value.real)
-                                : ir::make_number(dtype, value.integer);
+  ir::Number n =
+      value.is_float ? ir::make_number(dtype, value.real) : ir::make_number(dtype, value.integer);
   ir::Full::Attrs attrs{sizes.shape(), n};
   return apply1(ir::op_def<ir::Full>(), {}, &attrs);
 }

@@ -3,11 +3,11 @@
 #include <cstring>
 #include <new>
 
+#include "ir/ops/elementwise.h"
 #include "ir/support/checked.h"
 #include "runtime/allocator.h"
 #include "runtime/eager.h"
 #include "runtime/tape.h"
-#include "ir/ops/elementwise.h"
 
 namespace etch::runtime {
 namespace {

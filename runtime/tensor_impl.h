@@ -15,9 +15,9 @@ struct Storage {
   uint32_t version = 0;  // counts in-place writes
   void* data = nullptr;
   size_t bytes = 0;
-  size_t block_bytes = 0;                     // of the whole block this storage lies in
-  std::shared_ptr<const void> keep_alive;     // foreign memory (mapped files); null for our own
-  bool own_data = false;                      // `data` is a block of its own
+  size_t block_bytes = 0;                  // of the whole block this storage lies in
+  std::shared_ptr<const void> keep_alive;  // foreign memory (mapped files); null for our own
+  bool own_data = false;                   // `data` is a block of its own
 };
 void retain(Storage* s);
 void release(Storage* s);
@@ -33,12 +33,12 @@ struct TensorImpl {
   Storage* storage = nullptr;
   int64_t numel = 1;
   Sizes sizes;
-  Sizes strides;                     // elements
-  std::unique_ptr<GradMeta> grad;    // null: takes no part in gradients
-  uint64_t trace = 0;                // id of the recording that `trace_value` belongs to
+  Sizes strides;                   // elements
+  std::unique_ptr<GradMeta> grad;  // null: takes no part in gradients
+  uint64_t trace = 0;              // id of the recording that `trace_value` belongs to
   uint64_t trace_value = 0;
-  uint32_t trace_version = 0;        // storage->version when trace_value was right
-  uint64_t serial = 0;               // creation order within the process
+  uint32_t trace_version = 0;  // storage->version when trace_value was right
+  uint64_t serial = 0;         // creation order within the process
 };
 
 /// A fresh dense tensor with unspecified contents.

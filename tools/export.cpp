@@ -24,9 +24,10 @@ std::shared_ptr<const ir::Constant> to_constant(const Tensor& t) {
   return ir::make_constant(host->dtype, host->shape, {host, host->bytes.data()});
 }
 
-/// What must hold of a written model, found out from its bytes alone: each value is defined once and before
-/// its use, results exist, and names are those of the graph.
-void check_model(const onnx::Model& model, const ir::Graph& graph, const onnx::ExportReport& report) {
+/// What must hold of a written model, found out from its bytes alone: each value is defined once
+/// and before its use, results exist, and names are those of the graph.
+void check_model(const onnx::Model& model, const ir::Graph& graph,
+                 const onnx::ExportReport& report) {
   std::unordered_set<std::string> defined;
   auto define = [&](const std::string& name) {
     if (!defined.insert(name).second) fail_internal(cat("ONNX value ", name, " is defined twice"));
@@ -72,8 +73,8 @@ std::string external_name(const std::string& path) {
 
 void check_request(const ExportRequest& request) {
   if (request.opset != 0 && (request.opset < kOldestOpset || request.opset > kNewestOpset)) {
-    fail("usage", cat("--opset ", request.opset, ": the opsets are ", kOldestOpset, " to ",
-                      kNewestOpset));
+    fail("usage",
+         cat("--opset ", request.opset, ": the opsets are ", kOldestOpset, " to ", kNewestOpset));
   }
   if (request.target.empty() || onnx::find_profile(request.target) != nullptr) return;
   std::vector<std::string> known;

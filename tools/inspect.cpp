@@ -39,8 +39,10 @@ void add_borders(const ir::Graph& g, Answer& out) {
   }
   JsonValue::Array written;
   for (const ir::GraphResult& r : g.results()) {
-    if (r.state < 0) add("output", r.name, g.type(r.value), outputs);
-    else add("writes", r.name, g.type(r.value), written);
+    if (r.state < 0)
+      add("output", r.name, g.type(r.value), outputs);
+    else
+      add("writes", r.name, g.type(r.value), written);
   }
   for (const ir::SymbolRange& s : g.symbols) {
     columns.row({"size", to_text(s.symbol),

@@ -23,19 +23,24 @@ std::string types_text(DTypeSet set) {
 }
 
 std::string_view kind_text(const OpDef& op) {
-  static constexpr std::string_view kNames[] = {"elementwise", "reduction", "view", "contraction",
-                                                "opaque",      "composite", "structural"};
+  static constexpr std::string_view kNames[] = {
+      "elementwise", "reduction", "view", "contraction", "opaque", "composite", "structural"};
   return kNames[static_cast<size_t>(op.kind)];
 }
 
 /// What fusion makes of the operator.
 std::string_view fusion_text(const OpDef& op) {
   switch (op.kind) {
-    case OpKind::Elementwise: return "pointwise";
-    case OpKind::Reduction: return "reduction";
-    case OpKind::View: return "index map";
-    case OpKind::Composite: return "as its body";
-    default: return "none: a kernel of its own";
+    case OpKind::Elementwise:
+      return "pointwise";
+    case OpKind::Reduction:
+      return "reduction";
+    case OpKind::View:
+      return "index map";
+    case OpKind::Composite:
+      return "as its body";
+    default:
+      return "none: a kernel of its own";
   }
 }
 
@@ -58,7 +63,8 @@ JsonValue op_json(const OpDef& op) {
   out.set("kind", kind_text(op));
   JsonValue::Array types;
   for (int i = 0; i < kDTypeCount; ++i) {
-    if (contains(op.info.types, static_cast<DType>(i))) types.emplace_back(name(static_cast<DType>(i)));
+    if (contains(op.info.types, static_cast<DType>(i)))
+      types.emplace_back(name(static_cast<DType>(i)));
   }
   out.set("dtypes", std::move(types));
   out.set("differentiable", op.vjp != nullptr);

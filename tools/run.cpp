@@ -36,7 +36,8 @@ Answer run_verb(const RunRequest& request, Console& console) {
     json.set("hash", hash);
     json.set("first", first_values(o.tensor));
     outputs.push_back(std::move(json));
-    columns.row({"output", o.name, cat(o.tensor.dtype(), o.tensor.sizes()), first_values(o.tensor)});
+    columns.row(
+        {"output", o.name, cat(o.tensor.dtype(), o.tensor.sizes()), first_values(o.tensor)});
     columns.row({"", "", "", cat("hash ", hash)});
   }
   out.text = columns.text();

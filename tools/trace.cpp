@@ -11,7 +11,8 @@ namespace etch::cli {
 namespace {
 
 /// The artifact's bytes, read back before anybody sees them.
-runtime::Bytes artifact_bytes(const Trace& trace, const ir::Graph& optimized, const std::string& path) {
+runtime::Bytes artifact_bytes(const Trace& trace, const ir::Graph& optimized,
+                              const std::string& path) {
   runtime::Artifact artifact;
   artifact.graph = optimized;
   artifact.traced = trace.graph();
@@ -45,10 +46,10 @@ Answer trace_verb(const TraceRequest& request, Console&) {
     out.text = trace.text();
     out.json.set("text", out.text);
   } else {
-    out.text = cat(model.text, "  ", trace.graph().size(), " nodes recorded, ",
-                   optimized.graph.size(), " after the passes, ", trace.captures().size(),
-                   " tensors captured (", bytes_text(state_bytes), ")\n",
-                   ir::summary(trace.graph()));
+    out.text =
+        cat(model.text, "  ", trace.graph().size(), " nodes recorded, ", optimized.graph.size(),
+            " after the passes, ", trace.captures().size(), " tensors captured (",
+            bytes_text(state_bytes), ")\n", ir::summary(trace.graph()));
   }
   if (!request.output.empty()) {
     runtime::Bytes bytes = artifact_bytes(trace, optimized.graph, request.output);

@@ -30,13 +30,13 @@ int64_t first_difference(const Tensor& a, const Tensor& b) {
   if (p.dtype != q.dtype || p.sizes != q.sizes) return 0;
   size_t size = itemsize(p.dtype);
   for (int64_t i = 0; i < p.numel; ++i) {
-    bool same = p.dtype == DType::F32   ? same_value<float>(p.data, q.data, i)
-                : p.dtype == DType::F64 ? same_value<double>(p.data, q.data, i)
-                                        : std::memcmp(static_cast<const std::byte*>(p.data) +
-                                                          static_cast<size_t>(i) * size,
-                                                      static_cast<const std::byte*>(q.data) +
-                                                          static_cast<size_t>(i) * size,
-                                                      size) == 0;
+    bool same =
+        p.dtype == DType::F32 ? same_value<float>(p.data, q.data, i)
+        : p.dtype == DType::F64
+            ? same_value<double>(p.data, q.data, i)
+            : std::memcmp(static_cast<const std::byte*>(p.data) + static_cast<size_t>(i) * size,
+                          static_cast<const std::byte*>(q.data) + static_cast<size_t>(i) * size,
+                          size) == 0;
     if (!same) return i;
   }
   return -1;

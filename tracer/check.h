@@ -5,8 +5,9 @@
 
 namespace etch::tracer {
 
-/// Replays the recording on its own inputs and the state from before it, and compares every result and
-/// every written state with what eager left, bit for bit. Raises InternalError naming what differs.
+/// Replays the recording on its own inputs and the state from before it, and compares every result
+/// and every written state with what eager left, bit for bit. Raises InternalError naming what
+/// differs.
 void check_replay(const TraceData& trace, const std::vector<NamedTensor>& state_before);
 
 /// Index of the first element whose bits differ (NaNs equal each other), or -1.

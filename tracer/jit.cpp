@@ -72,8 +72,7 @@ Compiled::Compiled(const Trace& trace, const CompileOptions& options)
   impl_->versions.assign(trace.state().size(), ~uint32_t{0});
 }
 
-std::vector<Tensor> Compiled::operator()(std::span<const Tensor> inputs,
-                                         std::source_location loc) {
+std::vector<Tensor> Compiled::operator()(std::span<const Tensor> inputs, std::source_location loc) {
   runtime::At at(loc);
   if (impl_->compiling) impl_->compiling = !impl_->kernels->poll();
   for (const Tensor& t : inputs) runtime::require_defined(t, "run");

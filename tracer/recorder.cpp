@@ -50,19 +50,20 @@ void GraphRecorder::add_input(const NamedTensor& input) {
   ir::TensorType type = runtime::type_of(t);
   for (const DynamicDim& d : options_.dynamic) {
     if (d.input != input.name) continue;
-    auto axis = static_cast<size_t>(
-        ir::normalize_axis("trace", d.axis, static_cast<int>(t.sizes.size())));
+    auto axis =
+        static_cast<size_t>(ir::normalize_axis("trace", d.axis, static_cast<int>(t.sizes.size())));
     Dim symbol = Dim::symbol(d.symbol);
     int64_t example = t.sizes[axis];
     for (const SymbolBinding& b : examples_) {
       if (b.symbol.same_as(symbol) && b.value != example) {
-        fail("trace", cat("symbol ", d.symbol, " is ", b.value, " in one place and ", example,
-                          " in ", input.name, " axis ", d.axis),
+        fail("trace",
+             cat("symbol ", d.symbol, " is ", b.value, " in one place and ", example, " in ",
+                 input.name, " axis ", d.axis),
              "Use another name for a size of its own");
       }
       if (!b.symbol.same_as(symbol) && b.value == example) {
-        fail("trace", cat("symbols ", b.symbol, " and ", d.symbol, " have the same example ",
-                          example),
+        fail("trace",
+             cat("symbols ", b.symbol, " and ", d.symbol, " have the same example ", example),
              "Give distinct example sizes, so that they cannot be confused");
       }
     }
@@ -71,7 +72,8 @@ void GraphRecorder::add_input(const NamedTensor& input) {
            "Trace with an example of at least 2");
     }
     if (example < d.low || example > d.high) {
-      fail("trace", cat("example ", example, " of ", d.symbol, " is outside ", d.low, " to ", d.high));
+      fail("trace",
+           cat("example ", example, " of ", d.symbol, " is outside ", d.low, " to ", d.high));
     }
     bool known = false;
     for (const SymbolBinding& b : examples_) known |= b.symbol.same_as(symbol);
@@ -175,8 +177,8 @@ Value GraphRecorder::capture(const Tensor& t) {
   Buffer& b = it->second;
   if (!b.current.valid()) {  // a slot's first use
     const NamedTensor& slot = data_.state[static_cast<size_t>(b.state)];
-    b.current = data_.graph.add_input(slot.name, runtime::type_of(impl(slot.tensor)),
-                                      ir::InputKind::State);
+    b.current =
+        data_.graph.add_input(slot.name, runtime::type_of(impl(slot.tensor)), ir::InputKind::State);
     data_.captures.push_back({slot.name, bytes_of(impl(slot.tensor)), current_loc()});
     bind(slot.tensor, b.current);
   }
@@ -190,17 +192,20 @@ Value GraphRecorder::capture(const Tensor& t) {
     bind(t, v);
     return v;
   }
-  fail("trace", cat("a view of ", b.state >= 0 ? data_.state[static_cast<size_t>(b.state)].name
-                                               : std::string("a traced tensor"),
-                    " with shape ", i.sizes, " was made outside the trace"),
+  fail("trace",
+       cat("a view of ",
+           b.state >= 0 ? data_.state[static_cast<size_t>(b.state)].name
+                        : std::string("a traced tensor"),
+           " with shape ", i.sizes, " was made outside the trace"),
        "Make the view inside the traced function", current_loc());
 }
 
 Value GraphRecorder::capture_constant(const Tensor& t) {
   const TensorImpl& i = impl(t);
   if (i.serial > first_serial_) {
-    fail("trace", cat("a tensor of shape ", i.sizes,
-                      " was made during the trace from host data, by no recorded operator"),
+    fail("trace",
+         cat("a tensor of shape ", i.sizes,
+             " was made during the trace from host data, by no recorded operator"),
          "Pass it as an input, or make it before the trace", current_loc());
   }
   size_t bytes = bytes_of(i);
@@ -262,10 +267,10 @@ void GraphRecorder::record_write(const Tensor& self, const Tensor& value) {
   Buffer& b = it->second;
   if (b.state < 0 && !b.made_here) {
     fail("trace",
-         b.input >= 0 ? cat("input ", data_.graph.inputs()[static_cast<size_t>(b.input)].name,
-                            " is changed in place")
-                      : cat("an unnamed captured tensor of shape ", t.sizes,
-                            " is changed in place"),
+         b.input >= 0
+             ? cat("input ", data_.graph.inputs()[static_cast<size_t>(b.input)].name,
+                   " is changed in place")
+             : cat("an unnamed captured tensor of shape ", t.sizes, " is changed in place"),
          b.input >= 0 ? "Return the new value instead, or clone the input first"
                       : "Name it in TraceOptions::state",
          current_loc());
@@ -299,7 +304,7 @@ void GraphRecorder::host_read(const Tensor& t, SourceLoc loc, std::string_view w
 void GraphRecorder::refuse(const std::string& what, Dim d) {
   SourceLoc loc = current_loc();
   if (auto it = size_locs_.find(d.raw()); it != size_locs_.end()) loc = it->second;
-  fail("trace", cat(what, " depends on the dynamic size ", d), 
+  fail("trace", cat(what, " depends on the dynamic size ", d),
        "Keep it a Dim (arithmetic and shapes take Dims), or make the axis static", loc);
 }
 
@@ -316,8 +321,8 @@ TraceData GraphRecorder::finish(const std::vector<NamedTensor>& results) {
   for (size_t i = 0; i < results.size(); ++i) {
     runtime::require_defined(results[i].tensor, "trace");
     Value v = value_of_tensor(results[i].tensor);
-    std::string name = results[i].name.empty() ? (results.size() == 1 ? "y" : cat("y", i))
-                                               : results[i].name;
+    std::string name =
+        results[i].name.empty() ? (results.size() == 1 ? "y" : cat("y", i)) : results[i].name;
     g.add_result(v, std::move(name));
     data_.results.push_back(results[i].tensor);
   }

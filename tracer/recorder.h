@@ -18,8 +18,8 @@ struct TraceData {
   std::vector<Tensor> results;
 };
 
-/// Records while installed (see Recording). Buffers are functionalised: each has a current graph value,
-/// and a traced view remembers the chain of view nodes from its buffer's value.
+/// Records while installed (see Recording). Buffers are functionalised: each has a current graph
+/// value, and a traced view remembers the chain of view nodes from its buffer's value.
 class GraphRecorder : public runtime::Recorder, public DimResolver {
  public:
   explicit GraphRecorder(const TraceOptions& options);
@@ -45,10 +45,10 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
  private:
   /// One buffer that the trace knows.
   struct Buffer {
-    Tensor holder;       // keeps the storage, and so its address, alive
-    ir::Value current;   // of the whole buffer, shaped as `holder`
-    int state = -1;      // index into data_.state
-    int input = -1;      // index of the function's input
+    Tensor holder;      // keeps the storage, and so its address, alive
+    ir::Value current;  // of the whole buffer, shaped as `holder`
+    int state = -1;     // index into data_.state
+    int input = -1;     // index of the function's input
     bool made_here = false;
     bool written = false;
   };

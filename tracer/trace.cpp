@@ -17,8 +17,8 @@ std::string Trace::summary() const { return ir::summary(data_->graph); }
 Trace trace_flat(const FlatFunction& f, const std::vector<NamedTensor>& inputs,
                  const TraceOptions& options) {
   if (runtime::recorder() != nullptr) {
-    fail("trace", "a trace is already being recorded on this thread",
-         "Call trace() outside of it", current_loc());
+    fail("trace", "a trace is already being recorded on this thread", "Call trace() outside of it",
+         current_loc());
   }
   for (const DynamicDim& d : options.dynamic) {
     bool found = false;

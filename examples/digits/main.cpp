@@ -1,5 +1,5 @@
-// Trains a convolutional network on real digits, eagerly and compiled, and takes it through every stage:
-// usage: example-digits DATA.csv.gz OUT_FOLDER [EPOCHS]
+// Trains a convolutional network on real digits, eagerly and compiled, and takes it through every
+// stage: usage: example-digits DATA.csv.gz OUT_FOLDER [EPOCHS]
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -49,9 +49,10 @@ int run(const std::string& csv, const std::string& out, int epochs) {
               static_cast<long long>(data.test_x.sizes()[0]));
 
   Trained eager;
-  digits::History slow = digits::train(data, epochs, kBatch, 7, [&](const Tensor& x, const Tensor& y) {
-    return digits::train_step(eager.net, eager.optimizer, x, y);
-  });
+  digits::History slow =
+      digits::train(data, epochs, kBatch, 7, [&](const Tensor& x, const Tensor& y) {
+        return digits::train_step(eager.net, eager.optimizer, x, y);
+      });
   double score = digits::accuracy(eager.net, data.test_x, data.test_y);
   std::printf("eager:     %zu steps in %.2f s, last loss %.5f, test accuracy %.2f %%\n",
               slow.losses.size(), slow.seconds, double{slow.losses.back()}, 100 * score);
@@ -59,18 +60,19 @@ int run(const std::string& csv, const std::string& out, int epochs) {
   Trained traced;
   TraceOptions options;
   options.state = digits::training_state(traced.net, traced.optimizer);
-  Jit step = jit([&](const Tensor& x, const Tensor& y) {
-    return digits::train_step(traced.net, traced.optimizer, x, y);
-  }, {"x", "y"}, options);
-  digits::History fast = digits::train(data, epochs, kBatch, 7, [&](const Tensor& x, const Tensor& y) {
-    const Tensor in[] = {x, y};
-    return step(in).front();
-  });
+  Jit step =
+      jit([&](const Tensor& x,
+              const Tensor& y) { return digits::train_step(traced.net, traced.optimizer, x, y); },
+          {"x", "y"}, options);
+  digits::History fast =
+      digits::train(data, epochs, kBatch, 7, [&](const Tensor& x, const Tensor& y) {
+        const Tensor in[] = {x, y};
+        return step(in).front();
+      });
   bool equal = same_bits(slow.losses, fast.losses);
   CompiledStats s = step.stats();
   std::printf("compiled:  %zu steps in %.2f s, speed-up %.2f, loss curve %s\n", fast.losses.size(),
-              fast.seconds, slow.seconds / fast.seconds,
-              equal ? "bit-identical" : "DIFFERS");
+              fast.seconds, slow.seconds / fast.seconds, equal ? "bit-identical" : "DIFFERS");
   std::printf("           kernels built %zu, run %llu, fallbacks %zu\n", s.kernels_built,
               static_cast<unsigned long long>(s.kernels_run), s.fallbacks);
 

@@ -33,8 +33,8 @@ struct History {
   double seconds = 0;
 };
 using Step = std::function<etch::Tensor(const etch::Tensor& x, const etch::Tensor& y)>;
-/// Runs `epochs` over the training set in a seeded order, `batch` rows a step; progress on stderr when it
-/// is a terminal.
+/// Runs `epochs` over the training set in a seeded order, `batch` rows a step; progress on stderr
+/// when it is a terminal.
 History train(const Data& data, int epochs, int64_t batch, uint64_t seed, const Step& step);
 
 /// Share of rows whose largest logit is the label.

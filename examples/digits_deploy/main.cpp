@@ -1,5 +1,5 @@
-// Runs what example-digits saved, linking only the deployment runtime (etch_rt): no LLVM, no protobuf.
-// usage: example-digits_deploy FOLDER [IMAGE]
+// Runs what example-digits saved, linking only the deployment runtime (etch_rt): no LLVM, no
+// protobuf. usage: example-digits_deploy FOLDER [IMAGE]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -41,7 +41,8 @@ bool predict(const std::string& folder, size_t image) {
   auto test = etch::load_tensors(folder + "/digits_test.npz");
   std::vector<float> x = floats(test, "x"), want = floats(test, "logits");
   std::vector<int64_t> y = labels(test, "y");
-  if (image >= y.size()) throw std::runtime_error("there are only " + std::to_string(y.size()) + " images");
+  if (image >= y.size())
+    throw std::runtime_error("there are only " + std::to_string(y.size()) + " images");
   draw(&x[image * 64]);
   etch::rt::Session net(etch::rt::Program(folder + "/digits.etch"));
   auto out = net.run({etch::rt::view(&x[image * 64], {1, 1, 8, 8})});
@@ -53,7 +54,8 @@ bool predict(const std::string& folder, size_t image) {
   return same;
 }
 
-/// Goes on training from the saved State and compares the losses with what the trainer went on to see.
+/// Goes on training from the saved State and compares the losses with what the trainer went on to
+/// see.
 bool resume(const std::string& folder) {
   auto batch = etch::load_tensors(folder + "/digits_batch.npz");
   std::vector<float> x = floats(batch, "x"), want = floats(batch, "losses");
@@ -62,13 +64,13 @@ bool resume(const std::string& folder) {
   etch::rt::Session step(etch::rt::Program(folder + "/digits_step.etch"));
   bool same = true;
   for (float loss : want) {
-    auto out = step.run({etch::rt::view(x.data(), {rows, 1, 8, 8}), etch::rt::view(y.data(), {rows})});
+    auto out =
+        step.run({etch::rt::view(x.data(), {rows, 1, 8, 8}), etch::rt::view(y.data(), {rows})});
     float got = *out[0].as<float>();
     same &= std::memcmp(&got, &loss, sizeof(float)) == 0;
     std::printf("  resumed step: loss %.7f, the trainer saw %.7f\n", double{got}, double{loss});
   }
-  std::printf("training resumed from the saved State: %s\n",
-              same ? "same bits" : "DIFFERENT bits");
+  std::printf("training resumed from the saved State: %s\n", same ? "same bits" : "DIFFERENT bits");
   return same;
 }
 

@@ -20,8 +20,8 @@ class Gated : public nn::Module {
 
 }  // namespace
 
-ETCH_MODEL(gated, "x * sigmoid(x W^T + b), x f32[N, width]",
-           {"width", 8, 1, 4096, "columns of x"}, {"seed", 1, 0, INT64_MAX, "of the weights"}) {
+ETCH_MODEL(gated, "x * sigmoid(x W^T + b), x f32[N, width]", {"width", 8, 1, 4096, "columns of x"},
+           {"seed", 1, 0, INT64_MAX, "of the weights"}) {
   Generator rng(static_cast<uint64_t>(parameters.at("seed")));
   int64_t width = parameters.at("width");
   auto net = std::make_shared<Gated>(width, rng);

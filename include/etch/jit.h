@@ -48,8 +48,8 @@ class Compiled {
   std::shared_ptr<Impl> impl_;
 };
 
-/// A function that records itself for each signature (dtypes, ranks, static sizes) of its inputs and
-/// from then on runs compiled.
+/// A function that records itself for each signature (dtypes, ranks, static sizes) of its inputs
+/// and from then on runs compiled.
 class Jit {
  public:
   Jit(FlatFunction f, std::vector<std::string> names, TraceOptions trace = {},

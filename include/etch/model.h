@@ -43,7 +43,8 @@ struct Model {
   FlatFunction function;
   /// Parameters and buffers; see TraceOptions::state.
   std::vector<NamedTensor> state;
-  /// Axes that may be of any size, such as the batch: the axis is `symbol` where it is made dynamic.
+  /// Axes that may be of any size, such as the batch: the axis is `symbol` where it is made
+  /// dynamic.
   std::vector<DynamicDim> free_axes;
 };
 
@@ -58,8 +59,8 @@ struct ModelEntry {
 /// Changes whenever ModelEntry does.
 inline constexpr int kModelAbi = 1;
 
-/// A model from a module that is called with the tensors of `inputs`, without gradients; its only result is
-/// named `result`.
+/// A model from a module that is called with the tensors of `inputs`, without gradients; its only
+/// result is named `result`.
 template <class M>
 Model module_model(std::shared_ptr<M> module, std::vector<NamedTensor> inputs, std::string result,
                    std::vector<DynamicDim> free_axes = {}) {
@@ -101,7 +102,8 @@ inline int64_t ModelParameters::at(std::string_view name) const {
 
 }  // namespace etch
 
-/// What the command looks up in a plug-in: its models, or null when it was built for another interface.
+/// What the command looks up in a plug-in: its models, or null when it was built for another
+/// interface.
 extern "C" [[gnu::visibility("default"), gnu::used]] inline const std::vector<etch::ModelEntry>*
 etch_models(int abi) {
   return abi == etch::kModelAbi ? &etch::detail::library_models() : nullptr;
@@ -109,8 +111,9 @@ etch_models(int abi) {
 
 /// Defines and publishes a model; what follows in braces makes it from `parameters` and returns an
 /// etch::Model. After name and text come the parameters: {"classes", 10, 2, 1000, "how many"}.
-#define ETCH_MODEL(model_name, text, ...)                                                       \
-  static etch::Model etch_make_##model_name(const etch::ModelParameters& parameters);           \
-  [[maybe_unused]] static const bool etch_added_##model_name = etch::detail::add_model(         \
-      {#model_name, text, {__VA_ARGS__}, &etch_make_##model_name});                             \
-  static etch::Model etch_make_##model_name([[maybe_unused]] const etch::ModelParameters& parameters)
+#define ETCH_MODEL(model_name, text, ...)                                                   \
+  static etch::Model etch_make_##model_name(const etch::ModelParameters& parameters);       \
+  [[maybe_unused]] static const bool etch_added_##model_name =                              \
+      etch::detail::add_model({#model_name, text, {__VA_ARGS__}, &etch_make_##model_name}); \
+  static etch::Model etch_make_##model_name(                                                \
+      [[maybe_unused]] const etch::ModelParameters& parameters)

@@ -11,8 +11,8 @@
 
 namespace etch::nn {
 
-/// Base of everything with parameters. A module registers tensors and children in its constructor; names
-/// join to paths ("encoder.0.weight").
+/// Base of everything with parameters. A module registers tensors and children in its constructor;
+/// names join to paths ("encoder.0.weight").
 class Module {
  public:
   virtual ~Module() = default;
@@ -51,8 +51,7 @@ class Module {
 /// A module from one tensor to one tensor.
 class Layer : public Module {
  public:
-  Tensor operator()(const Tensor& x,
-                    std::source_location loc = std::source_location::current());
+  Tensor operator()(const Tensor& x, std::source_location loc = std::source_location::current());
 
  protected:
   virtual Tensor forward(const Tensor& x) = 0;
@@ -101,8 +100,8 @@ struct Conv2dOptions {
   bool bias = true;
 };
 
-/// x [N, in, H, W] -> [N, out, H', W'] with square kernels; weight [out, in / groups, k, k] and bias start
-/// uniform in +-1/sqrt(in / groups * k * k).
+/// x [N, in, H, W] -> [N, out, H', W'] with square kernels; weight [out, in / groups, k, k] and
+/// bias start uniform in +-1/sqrt(in / groups * k * k).
 class Conv2d : public Layer {
  public:
   Conv2d(int64_t in, int64_t out, int64_t kernel, Generator& rng, Conv2dOptions options = {});
@@ -115,8 +114,8 @@ class Conv2d : public Layer {
   Conv2dOptions options_;
 };
 
-/// Per-channel normalisation of [N, C, H, W]: by the batch's statistics in training (which also move the
-/// running ones by `momentum`, variance unbiased), by the running ones in evaluation.
+/// Per-channel normalisation of [N, C, H, W]: by the batch's statistics in training (which also
+/// move the running ones by `momentum`, variance unbiased), by the running ones in evaluation.
 class BatchNorm2d : public Layer {
  public:
   explicit BatchNorm2d(int64_t channels, double eps = 1e-5, double momentum = 0.1);

@@ -1,4 +1,5 @@
-// Random numbers: a pure function of (seed, stream ordinal, element index), the same on every engine.
+// Random numbers: a pure function of (seed, stream ordinal, element index), the same on every
+// engine.
 #pragma once
 
 #include "etch/tensor.h"

@@ -1,4 +1,5 @@
-// Names for what runs: modules open one per call, users may too. Scopes reach graphs, kernels and errors.
+// Names for what runs: modules open one per call, users may too. Scopes reach graphs, kernels and
+// errors.
 #pragma once
 
 #include <cstddef>

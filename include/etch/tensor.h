@@ -1,5 +1,5 @@
-// Tensor: a handle on a strided view of a reference-counted buffer, with PyTorch's and NumPy's semantics.
-// Operators are in etch/ops.h; gradients in etch/autograd.h.
+// Tensor: a handle on a strided view of a reference-counted buffer, with PyTorch's and NumPy's
+// semantics. Operators are in etch/ops.h; gradients in etch/autograd.h.
 #pragma once
 
 #include <initializer_list>
@@ -60,8 +60,8 @@ class SizeList {
   struct Item {
     Dim dim;
     template <DimInteger T>
-    Item(T v) : dim(v) {}      // NOLINT
-    Item(Dim d) : dim(d) {}    // NOLINT
+    Item(T v) : dim(v) {}    // NOLINT
+    Item(Dim d) : dim(d) {}  // NOLINT
   };
   SizeList(std::initializer_list<Item> items) {
     for (const Item& i : items) shape_.push_back(i.dim);
@@ -101,11 +101,13 @@ class Tensor {
 
   DType dtype() const;
   int64_t dim() const;
-  /// Size of an axis (negative from the end): a plain number outside a trace, maybe symbolic inside.
+  /// Size of an axis (negative from the end): a plain number outside a trace, maybe symbolic
+  /// inside.
   Dim size(int64_t axis, std::source_location loc = std::source_location::current()) const;
   Shape shape(std::source_location loc = std::source_location::current()) const;
   Dim numel(std::source_location loc = std::source_location::current()) const;
-  /// The numbers of this run; inside a trace they are examples and nothing may be derived from them.
+  /// The numbers of this run; inside a trace they are examples and nothing may be derived from
+  /// them.
   std::span<const int64_t> sizes() const;
   std::span<const int64_t> strides() const;
   bool is_contiguous() const;
@@ -113,7 +115,8 @@ class Tensor {
   /// The only element. Inside a trace it stays symbolic; turning it into a raw number there throws.
   template <class T>
   Traced<T> item(std::source_location loc = std::source_location::current()) const;
-  /// Pointer to the first element. Taking it while recording makes the trace refuse, with this line.
+  /// Pointer to the first element. Taking it while recording makes the trace refuse, with this
+  /// line.
   template <class T>
   T* data(std::source_location loc = std::source_location::current()) const {
     return static_cast<T*>(raw_data(dtype_of<T>, loc));
@@ -215,7 +218,7 @@ Tensor from_vector(const std::vector<T>& values, SizeArgs sizes) {
 }
 
 // Arithmetic and comparison, broadcasting; docs/semantics.md has dtype promotion.
-#define ETCH_TENSOR_OPERATOR(symbol)                   \
+#define ETCH_TENSOR_OPERATOR(symbol)                        \
   Tensor operator symbol(const Tensor& a, const Tensor& b); \
   Tensor operator symbol(const Tensor& a, Scalar b);        \
   Tensor operator symbol(Scalar a, const Tensor& b);

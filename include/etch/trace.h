@@ -68,8 +68,8 @@ class Trace {
 
 using FlatFunction = std::function<std::vector<NamedTensor>(std::span<const Tensor>)>;
 
-/// Runs `f` once on `inputs`, recording. Raises UserError, leaving nothing behind, when something would
-/// be silently lost: a size or number turned raw, a data pointer, an unnamed write.
+/// Runs `f` once on `inputs`, recording. Raises UserError, leaving nothing behind, when something
+/// would be silently lost: a size or number turned raw, a data pointer, an unnamed write.
 Trace trace_flat(const FlatFunction& f, const std::vector<NamedTensor>& inputs,
                  const TraceOptions& options = {});
 
@@ -83,12 +83,16 @@ Trace trace(F&& f, const std::vector<std::string>& names, const std::tuple<Args.
   }
   std::vector<NamedTensor> leaves;
   size_t at = 0;
-  std::apply([&](const auto&... arg) {
-    ((void)[&] {
-      for (NamedTensor& n : flatten_tree(names[at], arg)) leaves.push_back(std::move(n));
-      ++at;
-    }(), ...);
-  }, args);
+  std::apply(
+      [&](const auto&... arg) {
+        (
+            (void)[&] {
+              for (NamedTensor& n : flatten_tree(names[at], arg)) leaves.push_back(std::move(n));
+              ++at;
+            }(),
+            ...);
+      },
+      args);
   FlatFunction flat = [&](std::span<const Tensor> in) {
     std::tuple<Args...> copy = args;
     fill_tree(copy, in);

@@ -56,21 +56,25 @@ template <class T, class F>
 void each_leaf(const std::string& path, T& tree, F&& f) {
   using Plain = std::remove_const_t<T>;
   if constexpr (is_list<Plain>) {
-    for (size_t i = 0; i < tree.size(); ++i) each_leaf(join_path(path, std::to_string(i)), tree[i], f);
+    for (size_t i = 0; i < tree.size(); ++i)
+      each_leaf(join_path(path, std::to_string(i)), tree[i], f);
   } else if constexpr (is_map<Plain>) {
     for (auto& [key, value] : tree) each_leaf(join_path(path, key), value, f);
   } else if constexpr (is_tuple<Plain>) {
     size_t i = 0;
-    std::apply([&](auto&... item) {
-      (each_leaf(join_path(path, std::to_string(i++)), item, f), ...);
-    }, tree);
+    std::apply(
+        [&](auto&... item) { (each_leaf(join_path(path, std::to_string(i++)), item, f), ...); },
+        tree);
   } else {
-    static_assert(HasFields<Plain>,
-                  "a tree is made of Tensor, tuple, vector, array, map<string, ...> or structs with "
-                  "static constexpr auto fields()");
-    std::apply([&](const auto&... field) {
-      (each_leaf(join_path(path, std::string(field.name)), tree.*field.member, f), ...);
-    }, Plain::fields());
+    static_assert(
+        HasFields<Plain>,
+        "a tree is made of Tensor, tuple, vector, array, map<string, ...> or structs with "
+        "static constexpr auto fields()");
+    std::apply(
+        [&](const auto&... field) {
+          (each_leaf(join_path(path, std::string(field.name)), tree.*field.member, f), ...);
+        },
+        Plain::fields());
   }
 }
 
@@ -80,7 +84,8 @@ void each_leaf(const std::string& path, T& tree, F&& f) {
 template <class T>
 std::vector<NamedTensor> flatten_tree(const std::string& path, const T& tree) {
   std::vector<NamedTensor> out;
-  detail::each_leaf(path, tree, [&](const std::string& p, const Tensor& t) { out.push_back({p, t}); });
+  detail::each_leaf(path, tree,
+                    [&](const std::string& p, const Tensor& t) { out.push_back({p, t}); });
   return out;
 }
 /// Replaces the leaves of `tree`, in flatten_tree's order.

@@ -114,10 +114,8 @@ struct Clamp : Elementwise<1> {
       return std::tuple{field("low", &Attrs::low), field("high", &Attrs::high)};
     }
   };
-  static constexpr OpInfo info{.name = "clamp",
-                               .doc = "x limited to [low, high]",
-                               .types = kNumeric,
-                               .onnx = kOwnOnnx(11)};
+  static constexpr OpInfo info{
+      .name = "clamp", .doc = "x limited to [low, high]", .types = kNumeric, .onnx = kOwnOnnx(11)};
   static Expr scalar(const Attrs& a, Expr x) {
     return min(max(x, lit_like(x, a.low)), lit_like(x, a.high));
   }
@@ -141,18 +139,14 @@ struct HardSigmoid : Composite<1> {
 };
 
 struct HardSwish : Composite<1> {
-  static constexpr OpInfo info{.name = "hard_swish",
-                               .doc = "x * hard_sigmoid(x)",
-                               .types = kFloats,
-                               .onnx = kViaBody};
+  static constexpr OpInfo info{
+      .name = "hard_swish", .doc = "x * hard_sigmoid(x)", .types = kFloats, .onnx = kViaBody};
   static Vars body(const Call& c) { return {c.in(0) * op<HardSigmoid>(c.in(0))}; }
 };
 
 struct Mish : Composite<1> {
-  static constexpr OpInfo info{.name = "mish",
-                               .doc = "x * tanh(softplus(x))",
-                               .types = kFloats,
-                               .onnx = kViaBody};
+  static constexpr OpInfo info{
+      .name = "mish", .doc = "x * tanh(softplus(x))", .types = kFloats, .onnx = kViaBody};
   static Vars body(const Call& c) { return {c.in(0) * op<Tanh>(op<Softplus>(c.in(0)))}; }
 };
 

@@ -28,9 +28,10 @@ void check_window(const Infer& c, const A& a) {
             all_at_least(a.stride, 1) && all_at_least(a.dilation, 1) &&
             all_at_least(a.padding, 0) && a.groups >= 1;
   if (!ok) {
-    c.fail(cat("expected two strides and dilations of at least 1, four paddings of at least 0 and "
-               "groups of at least 1, got ",
-               a.stride, " ", a.dilation, " ", a.padding, " ", a.groups));
+    c.fail(
+        cat("expected two strides and dilations of at least 1, four paddings of at least 0 and "
+            "groups of at least 1, got ",
+            a.stride, " ", a.dilation, " ", a.padding, " ", a.groups));
   }
 }
 
@@ -154,8 +155,8 @@ void Conv2dInputGrad::infer(const Infer& c, Types& out) {
 void Conv2dInputGrad::kernel(const KernelCall& c) {
   const auto& a = c.as<Attrs>();
   reference_conv2d_input_grad(
-      conv_geometry(c.out[0], c.in[1], a.stride, a.padding, a.dilation, a.groups), c.in[0],
-      c.in[1], c.out[0]);
+      conv_geometry(c.out[0], c.in[1], a.stride, a.padding, a.dilation, a.groups), c.in[0], c.in[1],
+      c.out[0]);
 }
 
 Grads Conv2dInputGrad::vjp(const Call& c) {
@@ -187,8 +188,8 @@ void Conv2dWeightGrad::infer(const Infer& c, Types& out) {
 void Conv2dWeightGrad::kernel(const KernelCall& c) {
   const auto& a = c.as<Attrs>();
   reference_conv2d_weight_grad(
-      conv_geometry(c.in[0], c.out[0], a.stride, a.padding, a.dilation, a.groups), c.in[0],
-      c.in[1], c.out[0]);
+      conv_geometry(c.in[0], c.out[0], a.stride, a.padding, a.dilation, a.groups), c.in[0], c.in[1],
+      c.out[0]);
 }
 
 Grads Conv2dWeightGrad::vjp(const Call& c) {

@@ -25,10 +25,9 @@ struct Conv2dAttrs {
   Axes dilation = {1, 1};
   int64_t groups = 1;
   static constexpr auto fields() {
-    return std::tuple{field("stride", &Conv2dAttrs::stride),
-                      field("padding", &Conv2dAttrs::padding),
-                      field("dilation", &Conv2dAttrs::dilation),
-                      field("groups", &Conv2dAttrs::groups)};
+    return std::tuple{
+        field("stride", &Conv2dAttrs::stride), field("padding", &Conv2dAttrs::padding),
+        field("dilation", &Conv2dAttrs::dilation), field("groups", &Conv2dAttrs::groups)};
   }
 };
 

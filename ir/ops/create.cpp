@@ -29,7 +29,8 @@ void Arange::kernel(const KernelCall& c) {
   size_t size = itemsize(a.dtype);
   auto* at = static_cast<std::byte*>(c.out[0].data);
   for (int64_t i = 0, n = c.out[0].numel(); i < n; ++i, at += size) {
-    uint64_t v = static_cast<uint64_t>(a.start) + static_cast<uint64_t>(a.step) * static_cast<uint64_t>(i);
+    uint64_t v =
+        static_cast<uint64_t>(a.start) + static_cast<uint64_t>(a.step) * static_cast<uint64_t>(i);
     store(at, make_number(a.dtype, static_cast<int64_t>(v)));
   }
 }

@@ -14,8 +14,10 @@ struct Full : Opaque<0> {
       return std::tuple{field("shape", &Attrs::shape), field("value", &Attrs::value)};
     }
   };
-  static constexpr OpInfo info{
-      .name = "full", .doc = "a tensor of one repeated value", .onnx = kOwnOnnx(9), .generate_api = false};
+  static constexpr OpInfo info{.name = "full",
+                               .doc = "a tensor of one repeated value",
+                               .onnx = kOwnOnnx(9),
+                               .generate_api = false};
   static constexpr NoGradient vjp{"it has no operands"};
   static void infer(const Infer& c, Types& out) {
     const auto& a = c.as<Attrs>();
@@ -36,8 +38,10 @@ struct Arange : Opaque<0> {
                         field("step", &Attrs::step), field("dtype", &Attrs::dtype)};
     }
   };
-  static constexpr OpInfo info{
-      .name = "arange", .doc = "start + step * i for i below size", .onnx = kOwnOnnx(11), .generate_api = false};
+  static constexpr OpInfo info{.name = "arange",
+                               .doc = "start + step * i for i below size",
+                               .onnx = kOwnOnnx(11),
+                               .generate_api = false};
   static constexpr NoGradient vjp{"it has no operands"};
   static void infer(const Infer& c, Types& out);
   static void kernel(const KernelCall& c);
@@ -53,8 +57,10 @@ struct DimValue : Opaque<0> {
       return std::tuple{field("dim", &Attrs::dim), field("dtype", &Attrs::dtype)};
     }
   };
-  static constexpr OpInfo info{
-      .name = "dim_value", .doc = "a size as a number", .onnx = kOwnOnnx(11), .generate_api = false};
+  static constexpr OpInfo info{.name = "dim_value",
+                               .doc = "a size as a number",
+                               .onnx = kOwnOnnx(11),
+                               .generate_api = false};
   static constexpr NoGradient vjp{"it has no operands"};
   static void infer(const Infer& c, Types& out) { out.push_back({c.as<Attrs>().dtype, {}}); }
   static void kernel(const KernelCall& c);

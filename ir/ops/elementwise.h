@@ -16,9 +16,8 @@ struct Cast : Elementwise<1> {
     static constexpr auto fields() { return std::tuple{field("to", &Attrs::to)}; }
   };
   static constexpr ResultType result = ResultType::Attr;
-  static constexpr OpInfo info{.name = "cast",
-                               .doc = "x converted to another dtype",
-                               .onnx = {.op = "Cast", .since = 9}};
+  static constexpr OpInfo info{
+      .name = "cast", .doc = "x converted to another dtype", .onnx = {.op = "Cast", .since = 9}};
   static Expr scalar(const Attrs& a, Expr x) { return x.dtype() == a.to ? x : cast(x, a.to); }
   static Grads vjp(const Call& c) {
     if (!is_float(c.as<Attrs>().to)) return {Var()};
@@ -36,10 +35,8 @@ struct Add : Elementwise<2> {
 };
 
 struct Sub : Elementwise<2> {
-  static constexpr OpInfo info{.name = "sub",
-                               .doc = "a - b",
-                               .types = kNumeric,
-                               .onnx = {.op = "Sub", .since = 7}};
+  static constexpr OpInfo info{
+      .name = "sub", .doc = "a - b", .types = kNumeric, .onnx = {.op = "Sub", .since = 7}};
   static Expr scalar(Expr a, Expr b) { return a - b; }
   static Grads vjp(const Call& c) { return {c.grad(), -c.grad()}; }
 };
@@ -85,9 +82,7 @@ struct FloorDivide : Elementwise<2> {
                                .onnx = kNoOnnx("integer division by zero is undefined in ONNX"),
                                .domain = Domain::NonZero};
   static constexpr NoGradient vjp{"piecewise constant"};
-  static Expr scalar(Expr a, Expr b) {
-    return floor_div(a, b);
-  }
+  static Expr scalar(Expr a, Expr b) { return floor_div(a, b); }
 };
 
 struct Remainder : Elementwise<2> {
@@ -119,10 +114,8 @@ struct Minimum : Elementwise<2> {
 };
 
 struct Neg : Elementwise<1> {
-  static constexpr OpInfo info{.name = "neg",
-                               .doc = "-x",
-                               .types = kNumeric,
-                               .onnx = {.op = "Neg", .since = 6}};
+  static constexpr OpInfo info{
+      .name = "neg", .doc = "-x", .types = kNumeric, .onnx = {.op = "Neg", .since = 6}};
   static Expr scalar(Expr x) { return -x; }
   static Grads vjp(const Call& c) { return {-c.grad()}; }
 };
@@ -142,19 +135,15 @@ struct Sign : Elementwise<1> {
                                .types = kNumeric,
                                .onnx = {.op = "Sign", .since = 9}};
   static constexpr NoGradient vjp{"piecewise constant"};
-  static Expr scalar(Expr x) {
-    return sign(x);
-  }
+  static Expr scalar(Expr x) { return sign(x); }
 };
 
-#define ETCH_ROUNDING(Type, text, fn, what, onnx_op, opset)                      \
-  struct Type : Elementwise<1> {                                                 \
-    static constexpr OpInfo info{.name = text,                                   \
-                                 .doc = what,                                    \
-                                 .types = kFloats,                               \
-                                 .onnx = {.op = onnx_op, .since = opset}};       \
-    static constexpr NoGradient vjp{"piecewise constant"};                       \
-    static Expr scalar(Expr x) { return fn(x); }                                 \
+#define ETCH_ROUNDING(Type, text, fn, what, onnx_op, opset)                                    \
+  struct Type : Elementwise<1> {                                                               \
+    static constexpr OpInfo info{                                                              \
+        .name = text, .doc = what, .types = kFloats, .onnx = {.op = onnx_op, .since = opset}}; \
+    static constexpr NoGradient vjp{"piecewise constant"};                                     \
+    static Expr scalar(Expr x) { return fn(x); }                                               \
   };
 ETCH_ROUNDING(Floor, "floor", floor, "rounded towards -inf", "Floor", 6)
 ETCH_ROUNDING(Ceil, "ceil", ceil, "rounded towards +inf", "Ceil", 6)
@@ -162,10 +151,8 @@ ETCH_ROUNDING(Round, "round", rint, "rounded to nearest, ties to even", "Round",
 #undef ETCH_ROUNDING
 
 struct Trunc : Elementwise<1> {
-  static constexpr OpInfo info{.name = "trunc",
-                               .doc = "rounded towards zero",
-                               .types = kFloats,
-                               .onnx = kOwnOnnx(6)};
+  static constexpr OpInfo info{
+      .name = "trunc", .doc = "rounded towards zero", .types = kFloats, .onnx = kOwnOnnx(6)};
   static constexpr NoGradient vjp{"piecewise constant"};
   static Expr scalar(Expr x) { return trunc(x); }
   static void to_onnx(OnnxWriter& w);
@@ -173,15 +160,13 @@ struct Trunc : Elementwise<1> {
 
 // Comparison.
 
-#define ETCH_COMPARE(Type, text, symbol, onnx_rule)                        \
-  struct Type : Elementwise<2> {                                           \
-    static constexpr ResultType result = ResultType::Bool;                 \
-    static constexpr OpInfo info{.name = text,                             \
-                                 .doc = "a " #symbol " b, as bool",        \
-                                 .types = kAll,                            \
-                                 .onnx = onnx_rule};                       \
-    static constexpr NoGradient vjp{"the result is bool"};                 \
-    static Expr scalar(Expr a, Expr b) { return a symbol b; }              \
+#define ETCH_COMPARE(Type, text, symbol, onnx_rule)                                         \
+  struct Type : Elementwise<2> {                                                            \
+    static constexpr ResultType result = ResultType::Bool;                                  \
+    static constexpr OpInfo info{                                                           \
+        .name = text, .doc = "a " #symbol " b, as bool", .types = kAll, .onnx = onnx_rule}; \
+    static constexpr NoGradient vjp{"the result is bool"};                                  \
+    static Expr scalar(Expr a, Expr b) { return a symbol b; }                               \
   };
 ETCH_COMPARE(Lt, "lt", <, (OnnxRule{.op = "Less", .since = 9}))
 ETCH_COMPARE(Gt, "gt", >, (OnnxRule{.op = "Greater", .since = 9}))
@@ -210,15 +195,15 @@ struct IsNan : Elementwise<1> {
 
 // Logic and bits.
 
-#define ETCH_LOGIC(Type, text, symbol, onnx_op)                            \
-  struct Type : Elementwise<2> {                                           \
-    static constexpr OpInfo info{.name = text,                             \
-                                 .doc = "a " #symbol " b on bool",         \
-                                 .types = kBoolSet,                        \
-                                 .onnx = {.op = onnx_op, .since = 7},      \
-                                 .commutative = true};                     \
-    static constexpr NoGradient vjp{"the result is bool"};                 \
-    static Expr scalar(Expr a, Expr b) { return a symbol b; }              \
+#define ETCH_LOGIC(Type, text, symbol, onnx_op)                       \
+  struct Type : Elementwise<2> {                                      \
+    static constexpr OpInfo info{.name = text,                        \
+                                 .doc = "a " #symbol " b on bool",    \
+                                 .types = kBoolSet,                   \
+                                 .onnx = {.op = onnx_op, .since = 7}, \
+                                 .commutative = true};                \
+    static constexpr NoGradient vjp{"the result is bool"};            \
+    static Expr scalar(Expr a, Expr b) { return a symbol b; }         \
   };
 ETCH_LOGIC(LogicalAnd, "logical_and", &, "And")
 ETCH_LOGIC(LogicalOr, "logical_or", |, "Or")
@@ -234,16 +219,16 @@ struct LogicalNot : Elementwise<1> {
   static Expr scalar(Expr x) { return !x; }
 };
 
-#define ETCH_BITS(Type, text, symbol, commutes, onnx_rule)                    \
-  struct Type : Elementwise<2> {                                              \
-    static constexpr OpInfo info{.name = text,                                \
-                                 .doc = "a " #symbol " b on integers",        \
-                                 .types = kInts,                              \
-                                 .onnx = onnx_rule,                           \
-                                 .commutative = commutes,                     \
-                                 .domain = Domain::Small};                    \
-    static constexpr NoGradient vjp{"the result is an integer"};              \
-    static Expr scalar(Expr a, Expr b) { return a symbol b; }                 \
+#define ETCH_BITS(Type, text, symbol, commutes, onnx_rule)             \
+  struct Type : Elementwise<2> {                                       \
+    static constexpr OpInfo info{.name = text,                         \
+                                 .doc = "a " #symbol " b on integers", \
+                                 .types = kInts,                       \
+                                 .onnx = onnx_rule,                    \
+                                 .commutative = commutes,              \
+                                 .domain = Domain::Small};             \
+    static constexpr NoGradient vjp{"the result is an integer"};       \
+    static Expr scalar(Expr a, Expr b) { return a symbol b; }          \
   };
 ETCH_BITS(BitwiseAnd, "bitwise_and", &, true, (OnnxRule{.op = "BitwiseAnd", .since = 18}))
 ETCH_BITS(BitwiseOr, "bitwise_or", |, true, (OnnxRule{.op = "BitwiseOr", .since = 18}))

@@ -25,14 +25,22 @@ std::byte* bytes_at(const TensorRef& t, int64_t element) {
 
 int64_t index_at(const TensorRef& t, int64_t i) {
   switch (t.dtype) {
-    case DType::I64: return t.as<int64_t>()[i];
-    case DType::I32: return t.as<int32_t>()[i];
-    case DType::I16: return t.as<int16_t>()[i];
-    case DType::I8: return t.as<int8_t>()[i];
-    case DType::U8: return t.as<uint8_t>()[i];
-    case DType::U16: return t.as<uint16_t>()[i];
-    case DType::U32: return t.as<uint32_t>()[i];
-    default: return static_cast<int64_t>(t.as<uint64_t>()[i]);
+    case DType::I64:
+      return t.as<int64_t>()[i];
+    case DType::I32:
+      return t.as<int32_t>()[i];
+    case DType::I16:
+      return t.as<int16_t>()[i];
+    case DType::I8:
+      return t.as<int8_t>()[i];
+    case DType::U8:
+      return t.as<uint8_t>()[i];
+    case DType::U16:
+      return t.as<uint16_t>()[i];
+    case DType::U32:
+      return t.as<uint32_t>()[i];
+    default:
+      return static_cast<int64_t>(t.as<uint64_t>()[i]);
   }
 }
 
@@ -73,16 +81,26 @@ void add_run(void* to, const void* from, int64_t n) {
 using AddRun = void (*)(void*, const void*, int64_t);
 AddRun add_run_for(DType t) {
   switch (t) {
-    case DType::F32: return &add_run<float>;
-    case DType::F64: return &add_run<double>;
-    case DType::I8: return &add_run<int8_t>;
-    case DType::I16: return &add_run<int16_t>;
-    case DType::I32: return &add_run<int32_t>;
-    case DType::I64: return &add_run<int64_t>;
-    case DType::U8: return &add_run<uint8_t>;
-    case DType::U16: return &add_run<uint16_t>;
-    case DType::U32: return &add_run<uint32_t>;
-    default: return &add_run<uint64_t>;
+    case DType::F32:
+      return &add_run<float>;
+    case DType::F64:
+      return &add_run<double>;
+    case DType::I8:
+      return &add_run<int8_t>;
+    case DType::I16:
+      return &add_run<int16_t>;
+    case DType::I32:
+      return &add_run<int32_t>;
+    case DType::I64:
+      return &add_run<int64_t>;
+    case DType::U8:
+      return &add_run<uint8_t>;
+    case DType::U16:
+      return &add_run<uint16_t>;
+    case DType::U32:
+      return &add_run<uint32_t>;
+    default:
+      return &add_run<uint64_t>;
   }
 }
 
@@ -112,8 +130,8 @@ void Concat::kernel(const KernelCall& c) {
     Split sx = split_at(x, c.as<Attrs>().axis);
     size_t run = static_cast<size_t>(sx.axis * sx.inner) * itemsize(x.dtype);
     for (int64_t o = 0; run != 0 && o < so.outer; ++o) {
-      std::memcpy(bytes_at(out, (o * so.axis + at) * so.inner),
-                  bytes_at(x, o * sx.axis * sx.inner), run);
+      std::memcpy(bytes_at(out, (o * so.axis + at) * so.inner), bytes_at(x, o * sx.axis * sx.inner),
+                  run);
     }
     at += sx.axis;
   }

@@ -14,8 +14,10 @@ struct AxisAttrs {
 /// Operands joined along one existing axis.
 struct Concat : Opaque<1, 4096> {
   using Attrs = AxisAttrs;
-  static constexpr OpInfo info{
-      .name = "concat", .doc = "operands joined along an axis", .onnx = kOwnOnnx(4), .operands = "tensors"};
+  static constexpr OpInfo info{.name = "concat",
+                               .doc = "operands joined along an axis",
+                               .onnx = kOwnOnnx(4),
+                               .operands = "tensors"};
   static void infer(const Infer& c, Types& out);
   static void kernel(const KernelCall& c);
   static Grads vjp(const Call& c);

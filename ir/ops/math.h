@@ -22,9 +22,9 @@ Var hyperbolic_cosine(const Var& x);
   };
 #define ETCH_ONNX(name, opset) (OnnxRule{.op = name, .since = opset})
 
-ETCH_MATH(Exp, "exp", exp, "e^x", ETCH_ONNX("Exp", 6), Domain::Small, g * y)
+ETCH_MATH(Exp, "exp", exp, "e^x", ETCH_ONNX("Exp", 6), Domain::Small, g* y)
 ETCH_MATH(Exp2, "exp2", exp2, "2^x", kNoOnnx("ONNX has no Exp2"), Domain::Small,
-          g * y * 0.69314718055994530942)
+          g* y * 0.69314718055994530942)
 ETCH_MATH(Expm1, "expm1", expm1, "e^x - 1 without cancellation", kNoOnnx("ONNX has no Expm1"),
           Domain::Small, g*(y + 1.0))
 ETCH_MATH(Log, "log", log, "natural logarithm", ETCH_ONNX("Log", 6), Domain::Positive, g / x)
@@ -32,15 +32,15 @@ ETCH_MATH(Log2, "log2", log2, "base-2 logarithm", kNoOnnx("ONNX has no Log2"), D
           g / (x * 0.69314718055994530942))
 ETCH_MATH(Log10, "log10", log10, "base-10 logarithm", kNoOnnx("ONNX has no Log10"),
           Domain::Positive, g / (x * 2.30258509299404568402))
-ETCH_MATH(Log1p, "log1p", log1p, "log(1 + x) without cancellation",
-          kNoOnnx("ONNX has no Log1p"), Domain::Positive, g / (x + 1.0))
+ETCH_MATH(Log1p, "log1p", log1p, "log(1 + x) without cancellation", kNoOnnx("ONNX has no Log1p"),
+          Domain::Positive, g / (x + 1.0))
 ETCH_MATH(Sqrt, "sqrt", sqrt, "square root, correctly rounded", ETCH_ONNX("Sqrt", 6),
           Domain::Positive, g / (y * 2.0))
 ETCH_MATH(Reciprocal, "reciprocal", reciprocal, "1 / x", ETCH_ONNX("Reciprocal", 6),
-          Domain::NonZero, -(g * y * y))
-ETCH_MATH(Sin, "sin", sin, "sine", ETCH_ONNX("Sin", 7), Domain::Any, g * cosine(x))
-ETCH_MATH(Cos, "cos", cos, "cosine", ETCH_ONNX("Cos", 7), Domain::Any, -(g * op<Sin>(x)))
-ETCH_MATH(Tan, "tan", tan, "tangent", ETCH_ONNX("Tan", 7), Domain::Unit, g * (y * y + 1.0))
+          Domain::NonZero, -(g* y* y))
+ETCH_MATH(Sin, "sin", sin, "sine", ETCH_ONNX("Sin", 7), Domain::Any, g* cosine(x))
+ETCH_MATH(Cos, "cos", cos, "cosine", ETCH_ONNX("Cos", 7), Domain::Any, -(g* op<Sin>(x)))
+ETCH_MATH(Tan, "tan", tan, "tangent", ETCH_ONNX("Tan", 7), Domain::Unit, g*(y* y + 1.0))
 ETCH_MATH(Asin, "asin", asin, "inverse sine", ETCH_ONNX("Asin", 7), Domain::Unit,
           g / op<Sqrt>(1.0 - x * x))
 ETCH_MATH(Acos, "acos", acos, "inverse cosine", ETCH_ONNX("Acos", 7), Domain::Unit,
@@ -48,21 +48,21 @@ ETCH_MATH(Acos, "acos", acos, "inverse cosine", ETCH_ONNX("Acos", 7), Domain::Un
 ETCH_MATH(Atan, "atan", atan, "inverse tangent", ETCH_ONNX("Atan", 7), Domain::Any,
           g / (x * x + 1.0))
 ETCH_MATH(Sinh, "sinh", sinh, "hyperbolic sine", ETCH_ONNX("Sinh", 9), Domain::Small,
-          g * hyperbolic_cosine(x))
+          g* hyperbolic_cosine(x))
 ETCH_MATH(Cosh, "cosh", cosh, "hyperbolic cosine", ETCH_ONNX("Cosh", 9), Domain::Small,
-          g * op<Sinh>(x))
+          g* op<Sinh>(x))
 ETCH_MATH(Tanh, "tanh", tanh, "hyperbolic tangent", ETCH_ONNX("Tanh", 6), Domain::Any,
           g * (1.0 - y * y))
 ETCH_MATH(Asinh, "asinh", asinh, "inverse hyperbolic sine", ETCH_ONNX("Asinh", 9), Domain::Any,
           g / op<Sqrt>(x * x + 1.0))
 ETCH_MATH(Acosh, "acosh", acosh, "inverse hyperbolic cosine", ETCH_ONNX("Acosh", 9),
           Domain::AtLeastOne, g / op<Sqrt>(x * x - 1.0))
-ETCH_MATH(Atanh, "atanh", atanh, "inverse hyperbolic tangent", ETCH_ONNX("Atanh", 9),
-          Domain::Unit, g / (1.0 - x * x))
+ETCH_MATH(Atanh, "atanh", atanh, "inverse hyperbolic tangent", ETCH_ONNX("Atanh", 9), Domain::Unit,
+          g / (1.0 - x * x))
 ETCH_MATH(Erf, "erf", erf, "error function", ETCH_ONNX("Erf", 9), Domain::Any,
-          g * op<Exp>(-(x * x)) * 1.12837916709551257390)
+          g* op<Exp>(-(x* x)) * 1.12837916709551257390)
 ETCH_MATH(Erfc, "erfc", erfc, "1 - erf(x) without cancellation", kNoOnnx("ONNX has no Erfc"),
-          Domain::Any, g * op<Exp>(-(x * x)) * -1.12837916709551257390)
+          Domain::Any, g* op<Exp>(-(x* x)) * -1.12837916709551257390)
 #undef ETCH_MATH
 #undef ETCH_ONNX
 

@@ -65,12 +65,11 @@ struct LayerNorm : Composite<3> {
       return std::tuple{field("axes", &Attrs::axes), field("eps", &Attrs::eps)};
     }
   };
-  static constexpr OpInfo info{
-      .name = "layer_norm",
-      .doc = "normalised over trailing axes, then times weight plus bias",
-      .types = kFloats,
-      .onnx = kOwnOnnx(17),
-      .operands = "x weight bias"};
+  static constexpr OpInfo info{.name = "layer_norm",
+                               .doc = "normalised over trailing axes, then times weight plus bias",
+                               .types = kFloats,
+                               .onnx = kOwnOnnx(17),
+                               .operands = "x weight bias"};
   static Vars body(const Call& c);
   static void to_onnx(OnnxWriter& w);
 };

@@ -24,9 +24,10 @@ Shape pooled_shape(const Infer& c, const Shape& x, const A& a) {
          a.padding[i] < a.kernel[i] && a.padding[i + 2] < a.kernel[i];
   }
   if (!ok) {
-    c.fail(cat("expected x [N, C, H, W], two window sizes and strides of at least 1 and four "
-               "paddings below the window, got ",
-               x, " ", a.kernel, " ", a.stride, " ", a.padding));
+    c.fail(
+        cat("expected x [N, C, H, W], two window sizes and strides of at least 1 and four "
+            "paddings below the window, got ",
+            x, " ", a.kernel, " ", a.stride, " ", a.padding));
   }
   return {x[0], x[1], windows(c, x[2], a.padding[0] + a.padding[2], a.kernel[0], a.stride[0]),
           windows(c, x[3], a.padding[1] + a.padding[3], a.kernel[1], a.stride[1])};
@@ -45,8 +46,8 @@ void each_window(const A& a, std::span<const int64_t> in, std::span<const int64_
     for (int64_t oy = 0; oy < out[2]; ++oy) {
       for (int64_t ox = 0; ox < out[3]; ++ox) {
         int64_t y = oy * a.stride[0] - a.padding[0], x = ox * a.stride[1] - a.padding[1];
-        Window win{std::max<int64_t>(y, 0), std::min(y + a.kernel[0], h),
-                   std::max<int64_t>(x, 0), std::min(x + a.kernel[1], w)};
+        Window win{std::max<int64_t>(y, 0), std::min(y + a.kernel[0], h), std::max<int64_t>(x, 0),
+                   std::min(x + a.kernel[1], w)};
         f(plane, (plane * out[2] + oy) * out[3] + ox, win);
       }
     }
@@ -85,8 +86,7 @@ void PoolPick::kernel(const KernelCall& c) {
   int64_t width = x.sizes[3], plane_size = x.sizes[2] * width;
   with_float(x.dtype, [&]<class T>(T) {
     each_window(c.as<Attrs>(), x.sizes, out.sizes, [&](int64_t p, int64_t o, const Window& win) {
-      out.as<T>()[o] = v.as<T>()[p * plane_size +
-                                 largest(x.as<T>() + p * plane_size, width, win)];
+      out.as<T>()[o] = v.as<T>()[p * plane_size + largest(x.as<T>() + p * plane_size, width, win)];
     });
   });
 }
@@ -109,8 +109,7 @@ void PoolScatter::kernel(const KernelCall& c) {
   std::memset(out.data, 0, static_cast<size_t>(out.numel()) * itemsize(out.dtype));
   with_float(x.dtype, [&]<class T>(T) {
     each_window(c.as<Attrs>(), x.sizes, g.sizes, [&](int64_t p, int64_t o, const Window& win) {
-      out.as<T>()[p * plane_size + largest(x.as<T>() + p * plane_size, width, win)] +=
-          g.as<T>()[o];
+      out.as<T>()[p * plane_size + largest(x.as<T>() + p * plane_size, width, win)] += g.as<T>()[o];
     });
   });
 }

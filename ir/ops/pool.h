@@ -20,15 +20,14 @@ struct PoolGradAttrs {
   Axes stride = {2, 2};
   Axes padding = {0, 0, 0, 0};
   static constexpr auto fields() {
-    return std::tuple{field("input", &PoolGradAttrs::input),
-                      field("kernel", &PoolGradAttrs::kernel),
-                      field("stride", &PoolGradAttrs::stride),
-                      field("padding", &PoolGradAttrs::padding)};
+    return std::tuple{
+        field("input", &PoolGradAttrs::input), field("kernel", &PoolGradAttrs::kernel),
+        field("stride", &PoolGradAttrs::stride), field("padding", &PoolGradAttrs::padding)};
   }
 };
 
-/// Values of `v` at each window's largest element of `x` (the first one; the first NaN wins). Padding
-/// never wins; a window of padding alone is an error at inference.
+/// Values of `v` at each window's largest element of `x` (the first one; the first NaN wins).
+/// Padding never wins; a window of padding alone is an error at inference.
 struct PoolPick : Opaque<2> {
   using Attrs = PoolAttrs;
   static constexpr OpInfo info{.name = "pool_pick",
@@ -62,9 +61,7 @@ struct MaxPool2d : Composite<1> {
                                .types = kFloats,
                                .onnx = kOwnOnnx(8)};
   static Vars body(const Call& c) { return {op<PoolPick>(c.as<Attrs>(), c.in(0), c.in(0))}; }
-  static Grads vjp(const Call& c) {
-    return {op<PoolScatter>(c.as<Attrs>(), c.in(0), c.grad())};
-  }
+  static Grads vjp(const Call& c) { return {op<PoolScatter>(c.as<Attrs>(), c.in(0), c.grad())}; }
   static void to_onnx(OnnxWriter& w);
 };
 

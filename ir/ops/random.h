@@ -12,8 +12,8 @@ struct DTypeAttrs {
   static constexpr auto fields() { return std::tuple{field("dtype", &DTypeAttrs::dtype)}; }
 };
 
-/// The uniform number in [0, 1) of element `index` of stream `ordinal` under `seed` (all u64): the top
-/// 24 bits of a word (f32), or the top 53 of two (f64).
+/// The uniform number in [0, 1) of element `index` of stream `ordinal` under `seed` (all u64): the
+/// top 24 bits of a word (f32), or the top 53 of two (f64).
 struct UniformAt : Elementwise<3> {
   using Attrs = DTypeAttrs;
   static constexpr ResultType result = ResultType::Attr;

@@ -96,7 +96,6 @@ struct Variance : Composite<1> {
   }
 };
 
-using ReduceOps =
-    OpList<ArgMax, ArgMin, Mean, Prod, ReduceMax, ReduceMin, Sum, Variance>;
+using ReduceOps = OpList<ArgMax, ArgMin, Mean, Prod, ReduceMax, ReduceMin, Sum, Variance>;
 
 }  // namespace etch::ir

@@ -181,7 +181,8 @@ void Slice::infer(const Infer& c, Types& out) {
 }
 
 bool Slice::view(const Attrs& a, const Shape& sizes, StridedView& v) {
-  size_t axis = static_cast<size_t>(a.axis < 0 ? a.axis + static_cast<int64_t>(sizes.size()) : a.axis);
+  size_t axis =
+      static_cast<size_t>(a.axis < 0 ? a.axis + static_cast<int64_t>(sizes.size()) : a.axis);
   v.offset = v.offset + v.strides[axis] * a.range[0];
   v.strides[axis] = v.strides[axis] * a.step;
   v.sizes = sizes;

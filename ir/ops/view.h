@@ -47,7 +47,8 @@ struct Expand : View {
   static void to_onnx(OnnxWriter& w);
 };
 
-/// Elements start, start + step, ... below stop along one axis; 0 <= start <= stop <= size, step > 0.
+/// Elements start, start + step, ... below stop along one axis; 0 <= start <= stop <= size, step >
+/// 0.
 struct Slice : View {
   struct Attrs {
     int64_t axis = 0;

@@ -102,8 +102,8 @@ PackedConvWeight pack_conv_weight(const Conv2dDesc& d, const void* weight, Isa i
   require_float(d.dtype);
   for_contract_type(d.dtype, "pack_conv_weight", [&]<class T>(T) {
     if constexpr (std::is_floating_point_v<T>) {
-      pack_weight(kernels<T>(isa), forward_taps(d),
-                  forward_view(d, static_cast<const T*>(weight)), static_cast<T*>(out));
+      pack_weight(kernels<T>(isa), forward_taps(d), forward_view(d, static_cast<const T*>(weight)),
+                  static_cast<T*>(out));
     }
   });
   return {d.dtype, isa, out};

@@ -52,8 +52,17 @@ class ConvSource {
 
   Patches<T> patches(int64_t n, int64_t g) const {
     const int64_t plane = c_.src_h * row_;
-    return {planes_ + (n * c_.groups + g) * c_.channels * plane, plane, row_, c_.src_h, c_.channels,
-            c_.grid_w, c_.sh, c_.dh.data(), dw_.data(), offset_.data(), width_.data()};
+    return {planes_ + (n * c_.groups + g) * c_.channels * plane,
+            plane,
+            row_,
+            c_.src_h,
+            c_.channels,
+            c_.grid_w,
+            c_.sh,
+            c_.dh.data(),
+            dw_.data(),
+            offset_.data(),
+            width_.data()};
   }
 
  private:

@@ -42,8 +42,8 @@ struct ConvPlan {
   ConvSource<T> source;
   bool channel_lanes;
   int64_t slots;
-  int64_t block = 0;    // positions (or images, with channel lanes) per item
-  int64_t blocks = 0;   // of positions per image, or of images
+  int64_t block = 0;   // positions (or images, with channel lanes) per item
+  int64_t blocks = 0;  // of positions per image, or of images
   int64_t panel_groups = 1;
   int64_t narrow_elems = 0;                 // weights as row tiles, shared
   int64_t patch_elems = 0, tile_elems = 0;  // private to a slot
@@ -90,8 +90,8 @@ struct ConvPlan {
     T* narrow = scratch + source.elems();
     scratch = narrow + narrow_elems;
     if (!channel_lanes) narrow_weights(packed, narrow);
-    const int64_t items = channel_lanes ? c.groups * blocks * panel_groups
-                                        : c.n * c.groups * blocks;
+    const int64_t items =
+        channel_lanes ? c.groups * blocks * panel_groups : c.n * c.groups * blocks;
     run_tasks(slots, items, [&](int64_t slot, int64_t item) {
       T* buffer = scratch + slot * slot_elems();
       if (channel_lanes) {
@@ -225,27 +225,27 @@ void pack_weight(const Kernels<T>& kern, const TapConv& c, const WeightView<T>& 
   const int64_t together = rows_join ? std::max<int64_t>(1, kRows / w.all_taps) : 1;
   run_tasks(task_slots(4 * c.groups * c.outs * c.depth()), c.groups * panels,
             [&](int64_t, int64_t item) {
-    const int64_t g = item / panels, o = item % panels * nr;
-    const int64_t lanes = std::min(nr, c.outs - o);
-    const T* from = w.w + g * w.group_stride + o * step;
-    T* to = out + item * c.depth() * nr;
-    alignas(64) T rows[kRows * kMaxLanes];
-    for (int64_t ch = 0; ch < c.channels; ch += together) {
-      const int64_t here = std::min(together, c.channels - ch);
-      for (int64_t r0 = 0; r0 < here * w.all_taps; r0 += kRows) {
-        const int64_t r1 = std::min(here * w.all_taps, r0 + kRows);
-        kern.pack(rows, nr, from + ch * w.channel_stride + r0, r1 - r0, lanes, 1, step);
-        for (int64_t i = 0; i < here; ++i) {
-          for (int64_t q = 0; q < taps; ++q) {
-            const int64_t r = i * w.all_taps + c.tap[q];
-            if (r < r0 || r >= r1) continue;
-            std::memcpy(to + (q * c.channels + ch + i) * nr, rows + (r - r0) * nr,
-                        static_cast<size_t>(nr) * sizeof(T));
-          }
-        }
-      }
-    }
-  });
+              const int64_t g = item / panels, o = item % panels * nr;
+              const int64_t lanes = std::min(nr, c.outs - o);
+              const T* from = w.w + g * w.group_stride + o * step;
+              T* to = out + item * c.depth() * nr;
+              alignas(64) T rows[kRows * kMaxLanes];
+              for (int64_t ch = 0; ch < c.channels; ch += together) {
+                const int64_t here = std::min(together, c.channels - ch);
+                for (int64_t r0 = 0; r0 < here * w.all_taps; r0 += kRows) {
+                  const int64_t r1 = std::min(here * w.all_taps, r0 + kRows);
+                  kern.pack(rows, nr, from + ch * w.channel_stride + r0, r1 - r0, lanes, 1, step);
+                  for (int64_t i = 0; i < here; ++i) {
+                    for (int64_t q = 0; q < taps; ++q) {
+                      const int64_t r = i * w.all_taps + c.tap[q];
+                      if (r < r0 || r >= r1) continue;
+                      std::memcpy(to + (q * c.channels + ch + i) * nr, rows + (r - r0) * nr,
+                                  static_cast<size_t>(nr) * sizeof(T));
+                    }
+                  }
+                }
+              }
+            });
 }
 
 template <class T>
@@ -265,8 +265,10 @@ void run_tap_conv(const Kernels<T>& kern, const TapConv& c, const T* src, const 
 }
 
 TapConv forward_taps(const Conv2dDesc& d) {
-  TapConv c{d.n, d.groups, d.group_c(), d.h, d.w, d.group_oc(), d.out_h(), d.out_w(),
-            d.out_h(), d.out_w(), d.stride_h, d.stride_w, 0, 0, 1, 1, {}, {}, {}};
+  TapConv c{d.n,       d.groups,  d.group_c(), d.h,       d.w,        d.group_oc(),
+            d.out_h(), d.out_w(), d.out_h(),   d.out_w(), d.stride_h, d.stride_w,
+            0,         0,         1,           1,         {},         {},
+            {}};
   for (int64_t q = 0; q < d.kh * d.kw; ++q) {
     c.dh.push_back(q / d.kw * d.dil_h - d.pad_top);
     c.dw.push_back(q % d.kw * d.dil_w - d.pad_left);
@@ -278,8 +280,9 @@ TapConv forward_taps(const Conv2dDesc& d) {
 TapConv backward_taps(const Conv2dDesc& d, int64_t a, int64_t b) {
   const int64_t grid_h = d.h > a ? ceil_div(d.h - a, d.stride_h) : 0;
   const int64_t grid_w = d.w > b ? ceil_div(d.w - b, d.stride_w) : 0;
-  TapConv c{d.n, d.groups, d.group_oc(), d.out_h(), d.out_w(), d.group_c(), d.h, d.w,
-            grid_h, grid_w, 1, 1, a, b, d.stride_h, d.stride_w, {}, {}, {}};
+  TapConv c{d.n,        d.groups,   d.group_oc(), d.out_h(), d.out_w(), d.group_c(), d.h,
+            d.w,        grid_h,     grid_w,       1,         1,         a,           b,
+            d.stride_h, d.stride_w, {},           {},        {}};
   for (int64_t q = 0; q < d.kh * d.kw; ++q) {
     const int64_t th = a + d.pad_top - q / d.kw * d.dil_h;
     const int64_t tw = b + d.pad_left - q % d.kw * d.dil_w;

@@ -13,8 +13,8 @@ namespace etch::runtime::contract {
 /// weight * src[n, channel, t * sh + dh[tap], u * sw + dw[tap]], for every group.
 struct TapConv {
   int64_t n, groups;
-  int64_t channels, src_h, src_w;   // of one group of the source
-  int64_t outs, out_h, out_w;       // of one group of the result
+  int64_t channels, src_h, src_w;  // of one group of the source
+  int64_t outs, out_h, out_w;      // of one group of the result
   int64_t grid_h, grid_w;
   int64_t sh, sw;
   int64_t out_t0 = 0, out_u0 = 0, out_sh = 1, out_sw = 1;

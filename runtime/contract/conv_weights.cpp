@@ -61,8 +61,7 @@ struct WeightsPlan {
   }
 
   /// Rows (channel, tap) of channels [ch0, ch1) over batch positions [k0, k1).
-  void fill_patches(int64_t g, int64_t ch0, int64_t ch1, int64_t k0, int64_t k1,
-                    T* to) const {
+  void fill_patches(int64_t g, int64_t ch0, int64_t ch1, int64_t k0, int64_t k1, T* to) const {
     const int64_t taps = c.taps(), positions = c.positions();
     for (int64_t k = k0; k < k1;) {
       const int64_t n = k / positions, pos = k % positions;

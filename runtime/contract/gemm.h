@@ -82,8 +82,8 @@ void gemm_direct_rows(const Kernels<T>& kern, const GemmRange& r, const T* a, in
   for (int64_t k0 = 0; k0 < b.k; k0 += kDepth) {
     const int64_t depth = std::min(kDepth, b.k - k0);
     kern.block({r.row1 - r.row0, cols, depth, a + r.row0 * a_row + k0 * a_col, a_row, a_col, 0,
-                b.at(r.panel0, k0), b.nr, b.k * b.nr, true,
-                c + r.row0 * c_row + r.panel0 * b.nr, c_row, k0 == 0});
+                b.at(r.panel0, k0), b.nr, b.k * b.nr, true, c + r.row0 * c_row + r.panel0 * b.nr,
+                c_row, k0 == 0});
   }
 }
 

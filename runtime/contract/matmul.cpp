@@ -17,9 +17,9 @@ constexpr int64_t kLocalElems = (int64_t{1} << 20) / static_cast<int64_t>(sizeof
 template <class T>
 struct MatmulPlan {
   enum class Mode {
-    Direct,   // B read in place: rows of B are contiguous and there are few rows of A
-    Local,    // each thread packs the B of the batches it takes
-    Shared,   // B packed by all threads, then the product
+    Direct,  // B read in place: rows of B are contiguous and there are few rows of A
+    Local,   // each thread packs the B of the batches it takes
+    Shared,  // B packed by all threads, then the product
   };
   const Kernels<T>& kern;
   MatmulDesc d;
@@ -29,8 +29,7 @@ struct MatmulPlan {
   bool pack_a = false;
   int64_t a_elems = 0, b_elems = 0;
 
-  MatmulPlan(const MatmulDesc& desc, bool packed_b)
-      : kern(kernels<T>(active_isa())), d(desc) {
+  MatmulPlan(const MatmulDesc& desc, bool packed_b) : kern(kernels<T>(active_isa())), d(desc) {
     if (!packed_b) turn_column_result();
     slots = task_slots(d.batch * d.m * d.n * d.k);
     const int64_t panels = ceil_div(d.n, kern.nr);
@@ -95,9 +94,9 @@ struct MatmulPlan {
       const int64_t j0 = g * panels / groups * kern.nr;
       const int64_t j1 = std::min(d.n, (g + 1) * panels / groups * kern.nr);
       for (int64_t k0 = 0; k0 < d.k; k0 += kDepth) {
-        kern.block({d.m, j1 - j0, std::min(kDepth, d.k - k0), a(z) + k0 * d.a_col, d.a_row,
-                    d.a_col, 0, b(z) + k0 * d.b_row + j0, d.b_row, kern.nr, false, c(z) + j0,
-                    d.c_row, k0 == 0});
+        kern.block({d.m, j1 - j0, std::min(kDepth, d.k - k0), a(z) + k0 * d.a_col, d.a_row, d.a_col,
+                    0, b(z) + k0 * d.b_row + j0, d.b_row, kern.nr, false, c(z) + j0, d.c_row,
+                    k0 == 0});
       }
     });
   }
@@ -257,8 +256,7 @@ void matmul_packed(const MatmulDesc& d, const PackedB& b, Scratch& scratch) {
     const MatmulPlan<T> plan(d, true);
     if (d.k == 0) return plan.run(scratch);
     const Panels<T> panels{static_cast<const T*>(b.data), d.k, d.n, plan.kern.nr};
-    plan.run_panels(0, d.batch, 0, panels,
-                    static_cast<T*>(scratch.get(plan.scratch_bytes())));
+    plan.run_panels(0, d.batch, 0, panels, static_cast<T*>(scratch.get(plan.scratch_bytes())));
   });
 }
 

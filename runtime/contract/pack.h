@@ -107,8 +107,8 @@ static inline int lane_runs(LaneRun* runs, int64_t pos, int64_t count, int64_t g
 /// One vector per channel out of `n` runs (kRuns of them, when that is not 0).
 template <class V, int kRuns>
 void copy_runs(typename V::T* dst, int64_t dst_ld, typename V::Mask out, const typename V::T* x,
-               int64_t plane, int64_t channels, const typename V::Mask* mask,
-               const int64_t* offset, int n) {
+               int64_t plane, int64_t channels, const typename V::Mask* mask, const int64_t* offset,
+               int n) {
   constexpr int64_t kFar = 4;
   const int runs = kRuns == 0 ? n : kRuns;
   const typename V::Mask mask0 = mask[0], mask1 = mask[kRuns == 1 ? 0 : 1];

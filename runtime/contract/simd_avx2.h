@@ -83,9 +83,7 @@ struct F64 {
     const __m256i under = _mm256_cmpgt_epi64(_mm256_set1_epi64x(lo), l);
     return _mm256_andnot_si256(under, below);
   }
-  static Reg even(Reg a, Reg b) {
-    return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a, b), 0xd8);
-  }
+  static Reg even(Reg a, Reg b) { return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a, b), 0xd8); }
   static void transpose(Reg* r) {
     const Reg a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);
     const Reg c = _mm256_unpacklo_pd(r[2], r[3]), d = _mm256_unpackhi_pd(r[2], r[3]);

@@ -26,8 +26,7 @@ struct F32 {
   static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
   /// Lanes lo <= l < hi, for 0 <= lo and hi <= kWidth.
   static Mask lanes(int64_t lo, int64_t hi) {
-    return lo >= hi ? Mask{0}
-                    : static_cast<Mask>(((1u << hi) - 1u) & ~((1u << lo) - 1u));
+    return lo >= hi ? Mask{0} : static_cast<Mask>(((1u << hi) - 1u) & ~((1u << lo) - 1u));
   }
   /// Lanes 0, 2, 4, ... of a followed by b.
   static Reg even(Reg a, Reg b) {

@@ -28,10 +28,9 @@ constexpr size_t kBufferBytes = size_t{1} << 18;
 }
 
 [[noreturn]] void fail_errno(const std::string& path, std::string_view what, int error) {
-  const char* hint = error == ENOSPC || error == EDQUOT ? "Free some space"
-                     : error == ENOENT || error == ENOTDIR
-                         ? "Make the folder first"
-                         : "Check the folder and its permissions";
+  const char* hint = error == ENOSPC || error == EDQUOT    ? "Free some space"
+                     : error == ENOENT || error == ENOTDIR ? "Make the folder first"
+                                                           : "Check the folder and its permissions";
   fail_write(path, cat(what, ": ", std::strerror(error)), hint);
 }
 
@@ -152,8 +151,7 @@ void AtomicFile::commit() {
   if (!synced) fail_errno(path_, "is written, but its folder cannot be flushed", error);
 }
 
-void write_file(const std::string& path, std::span<const std::byte> bytes,
-                Durability durability) {
+void write_file(const std::string& path, std::span<const std::byte> bytes, Durability durability) {
   AtomicFile file(path, durability);
   file.write(bytes);
   file.commit();

@@ -28,8 +28,7 @@ std::shared_ptr<std::byte> allocate(uint64_t size) {
 
 }  // namespace
 
-ByteBuffer::ByteBuffer(uint64_t size)
-    : data_(allocate(size)), size_(static_cast<size_t>(size)) {}
+ByteBuffer::ByteBuffer(uint64_t size) : data_(allocate(size)), size_(static_cast<size_t>(size)) {}
 
 Bytes Bytes::copy(std::span<const std::byte> from) {
   std::shared_ptr<std::byte> to = allocate(from.size());

@@ -21,8 +21,8 @@ constexpr uint64_t kSectionAlignment = 64;
 
 bool is_name(std::string_view name) {
   auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   };
   return !name.empty() && name.size() <= kMaxSectionName &&
          std::all_of(name.begin(), name.end(), allowed);
@@ -141,8 +141,9 @@ void ContainerReader::read_head(const IoLimits& limits) {
   r.skip(kMagic.size());
   version_ = r.u32("the format version");
   if (version_ > kContainerVersion) {
-    r.fail_at(8, cat("the file has format version ", version_, ", this Etch reads up to ",
-                     kContainerVersion),
+    r.fail_at(8,
+              cat("the file has format version ", version_, ", this Etch reads up to ",
+                  kContainerVersion),
               "Use a newer Etch, or save the file again with this one");
   }
   if (version_ == 0) r.fail_at(8, "format version 0 does not exist");
@@ -195,8 +196,7 @@ void ContainerReader::check_layout() const {
 void ContainerReader::check_padding(uint64_t from, uint64_t to) const {
   for (uint64_t i = from; i < to; ++i) {
     if (file_.data()[i] != std::byte{0}) {
-      fail_file(kTag, cat(where_, " (byte ", i, ")"), "padding is not zero",
-                "The file is damaged");
+      fail_file(kTag, cat(where_, " (byte ", i, ")"), "padding is not zero", "The file is damaged");
     }
   }
 }

@@ -86,16 +86,16 @@ File::~File() {
 
 Bytes File::read(uint64_t offset, uint64_t count, FileAccess access) const {
   if (offset > size_ || count > size_ - offset) {
-    fail_file(kTag, path_, cat("bytes [", offset, ", +", count, ") are asked for, the file has ",
-                               size_));
+    fail_file(kTag, path_,
+              cat("bytes [", offset, ", +", count, ") are asked for, the file has ", size_));
   }
   if (access == FileAccess::Map && count != 0) return map(offset, count);
   ByteBuffer buffer(count);
   for (uint64_t done = 0; done < count;) {
     // One call moves at most 2 GiB.
     size_t step = static_cast<size_t>(std::min<uint64_t>(count - done, uint64_t{1} << 30));
-    ssize_t got = ::pread(descriptor_, buffer.data() + done, step,
-                          static_cast<off_t>(offset + done));
+    ssize_t got =
+        ::pread(descriptor_, buffer.data() + done, step, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail_file(kTag, path_, cat("cannot be read: ", std::strerror(errno)));
     if (got == 0) fail_file(kTag, path_, "became shorter while it was read");
@@ -117,15 +117,15 @@ Bytes File::map(uint64_t offset, uint64_t count) const {
     ::munmap(m->address, m->length);
     delete m;
   });
-  return Bytes(std::move(owner), {static_cast<const std::byte*>(address) + lead,
-                                  static_cast<size_t>(count)});
+  return Bytes(std::move(owner),
+               {static_cast<const std::byte*>(address) + lead, static_cast<size_t>(count)});
 }
 
 Bytes File::read_all(const IoLimits& limits, FileAccess access) const {
   if (size_ == 0) fail_file(kTag, path_, "the file is empty");
   if (size_ > limits.max_file_bytes) {
-    fail_file(kTag, path_, cat("the file has ", size_, " bytes, the limit is ",
-                               limits.max_file_bytes));
+    fail_file(kTag, path_,
+              cat("the file has ", size_, " bytes, the limit is ", limits.max_file_bytes));
   }
   return read(0, size_, access);
 }

@@ -53,8 +53,8 @@ void HostTensor::check() const {
                        " bytes, its data has ", bytes.size()));
   }
   if (!bytes.aligned_to(alignment_of(dtype))) {
-    fail("tensor", cat("the data of a ", dtype, " tensor is not aligned to ",
-                       alignment_of(dtype), " bytes"));
+    fail("tensor",
+         cat("the data of a ", dtype, " tensor is not aligned to ", alignment_of(dtype), " bytes"));
   }
 }
 
@@ -77,12 +77,14 @@ HostTensor tensor_from_stored(DType dtype, std::vector<int64_t> shape, const Byt
   }
   std::optional<uint64_t> size = checked_nbytes(dtype, shape);
   if (!size || *size > limits.max_tensor_bytes) {
-    fail_file(tag, where, cat("a ", dtype, " tensor of shape ", shape,
-                              " is beyond the limit of ", limits.max_tensor_bytes, " bytes"));
+    fail_file(tag, where,
+              cat("a ", dtype, " tensor of shape ", shape, " is beyond the limit of ",
+                  limits.max_tensor_bytes, " bytes"));
   }
   if (*size != stored.size()) {
-    fail_file(tag, where, cat("a ", dtype, " tensor of shape ", shape, " needs ", *size,
-                              " bytes, the file has ", stored.size()));
+    fail_file(tag, where,
+              cat("a ", dtype, " tensor of shape ", shape, " needs ", *size,
+                  " bytes, the file has ", stored.size()));
   }
   HostTensor t{dtype, std::move(shape), stored};
   if (dtype == DType::Bool) t.bytes = clean_bools(stored);

@@ -60,8 +60,7 @@ HostTensor make_host_tensor(std::vector<int64_t> shape, std::span<const T> value
 /// The one place where stored bytes become a tensor: sizes must agree exactly, misaligned data is
 /// copied, bool bytes other than 0 and 1 become 1. `where` names file and tensor in errors.
 HostTensor tensor_from_stored(DType dtype, std::vector<int64_t> shape, const Bytes& stored,
-                              std::string_view tag, std::string_view where,
-                              const IoLimits& limits);
+                              std::string_view tag, std::string_view where, const IoLimits& limits);
 
 /// Whether two tensors have the same dtype, shape and bytes.
 bool same_bits(const HostTensor& a, const HostTensor& b);

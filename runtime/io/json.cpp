@@ -44,16 +44,14 @@ JsonCursor::JsonCursor(std::string_view text, std::string_view path, std::string
       origin_(std::as_bytes(std::span<const char>(text.data(), text.size())), path, tag, base),
       limits_(limits) {
   if (text.size() > limits.max_header_bytes) {
-    fail(cat("the JSON text has ", text.size(), " bytes, the limit is ",
-             limits.max_header_bytes));
+    fail(cat("the JSON text has ", text.size(), " bytes, the limit is ", limits.max_header_bytes));
   }
 }
 
 void JsonCursor::fail(const std::string& what, std::string_view hint) const {
   fail_at(position_, what, hint);
 }
-void JsonCursor::fail_at(uint64_t position, const std::string& what,
-                         std::string_view hint) const {
+void JsonCursor::fail_at(uint64_t position, const std::string& what, std::string_view hint) const {
   origin_.fail_at(position, what, hint);
 }
 
@@ -166,8 +164,8 @@ std::string JsonCursor::string() {
            static_cast<unsigned char>(text_[run]) >= 0x20) {
       ++run;
     }
-    out += text_.substr(position_, std::min<uint64_t>(run - position_,
-                                                      limits_.max_string_bytes + 1));
+    out +=
+        text_.substr(position_, std::min<uint64_t>(run - position_, limits_.max_string_bytes + 1));
     position_ = run;
     if (out.size() > limits_.max_string_bytes) {
       fail_at(start, cat("the text has more than ", limits_.max_string_bytes, " bytes"));

@@ -21,11 +21,11 @@ struct Descr {
   std::string_view code;
   DType dtype;
 };
-constexpr Descr kDescrs[] = {
-    {"b1", DType::Bool}, {"u1", DType::U8},   {"i1", DType::I8},   {"u2", DType::U16},
-    {"i2", DType::I16},  {"u4", DType::U32},  {"i4", DType::I32},  {"u8", DType::U64},
-    {"i8", DType::I64},  {"f2", DType::F16},  {"f4", DType::F32},  {"f8", DType::F64},
-    {"c8", DType::C64},  {"c16", DType::C128}};
+constexpr Descr kDescrs[] = {{"b1", DType::Bool}, {"u1", DType::U8},   {"i1", DType::I8},
+                             {"u2", DType::U16},  {"i2", DType::I16},  {"u4", DType::U32},
+                             {"i4", DType::I32},  {"u8", DType::U64},  {"i8", DType::I64},
+                             {"f2", DType::F16},  {"f4", DType::F32},  {"f8", DType::F64},
+                             {"c8", DType::C64},  {"c16", DType::C128}};
 
 struct Header {
   DType dtype = DType::F32;
@@ -147,9 +147,8 @@ class HeaderParser {
     std::string_view code = text.substr(std::min<size_t>(1, text.size()));
     const Descr* found = std::find_if(std::begin(kDescrs), std::end(kDescrs),
                                       [&](const Descr& d) { return d.code == code; });
-    bool known = found != std::end(kDescrs) &&
-                 (order == '<' || order == '>' || order == '=' ||
-                  (order == '|' && itemsize(found->dtype) == 1));
+    bool known = found != std::end(kDescrs) && (order == '<' || order == '>' || order == '=' ||
+                                                (order == '|' && itemsize(found->dtype) == 1));
     if (!known) {
       bool object = code == "O";
       fail_at(at, cat("arrays of type ", in_quotes(text), " are not supported"),
@@ -271,9 +270,9 @@ std::string npy_header(const HostTensor& tensor) {
     shape += cat(i == 0 ? "" : ", ", tensor.shape[i]);
   }
   shape += tensor.shape.size() == 1 ? ",)" : ")";
-  std::string text = cat("{'descr': '", itemsize(tensor.dtype) == 1 ? '|' : '<',
-                         descr_of(tensor.dtype), "', 'fortran_order': False, 'shape': ", shape,
-                         ", }");
+  std::string text =
+      cat("{'descr': '", itemsize(tensor.dtype) == 1 ? '|' : '<', descr_of(tensor.dtype),
+          "', 'fortran_order': False, 'shape': ", shape, ", }");
   // As numpy.save: room for the first size to grow to 21 digits, then up to a multiple of 64.
   if (!tensor.shape.empty()) text.append(21 - cat(tensor.shape[0]).size(), ' ');
   constexpr size_t kFixed = 10;

@@ -116,8 +116,8 @@ Reader Reader::sub(uint64_t count, std::string_view what) {
 
 Reader Reader::range(uint64_t offset, uint64_t count, std::string_view what) const {
   if (offset > bytes_.size() || count > bytes_.size() - offset) {
-    fail(cat(what, " lies at [", offset, ", +", count, "), the data has ", bytes_.size(),
-             " bytes"));
+    fail(
+        cat(what, " lies at [", offset, ", +", count, "), the data has ", bytes_.size(), " bytes"));
   }
   return Reader(bytes_.subspan(offset, count), origin_, base_ + offset);
 }

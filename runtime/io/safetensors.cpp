@@ -19,10 +19,10 @@ struct TypeName {
   std::string_view name;
 };
 constexpr TypeName kTypes[] = {
-    {DType::Bool, "BOOL"}, {DType::U8, "U8"},         {DType::I8, "I8"},
-    {DType::U16, "U16"},   {DType::I16, "I16"},       {DType::U32, "U32"},
-    {DType::I32, "I32"},   {DType::U64, "U64"},       {DType::I64, "I64"},
-    {DType::F16, "F16"},   {DType::BF16, "BF16"},     {DType::F32, "F32"},
+    {DType::Bool, "BOOL"}, {DType::U8, "U8"},          {DType::I8, "I8"},
+    {DType::U16, "U16"},   {DType::I16, "I16"},        {DType::U32, "U32"},
+    {DType::I32, "I32"},   {DType::U64, "U64"},        {DType::I64, "I64"},
+    {DType::F16, "F16"},   {DType::BF16, "BF16"},      {DType::F32, "F32"},
     {DType::F64, "F64"},   {DType::F8E4M3, "F8_E4M3"}, {DType::F8E5M2, "F8_E5M2"},
     {DType::C64, "C64"}};
 
@@ -218,14 +218,13 @@ std::string header_text(const SafeTensors& content) {
 
 }  // namespace
 
-SafeTensors decode_safetensors(const Bytes& file, std::string_view where,
-                               const IoLimits& limits) {
+SafeTensors decode_safetensors(const Bytes& file, std::string_view where, const IoLimits& limits) {
   Reader r(file.span(), where, kTag);
   const uint64_t header_bytes = r.u64("the header's length");
   if (header_bytes > limits.max_header_bytes) {
-    r.fail_at(0, cat("the header has ", header_bytes, " bytes, the limit is ",
-                     limits.max_header_bytes),
-              "This may be a file of another format");
+    r.fail_at(
+        0, cat("the header has ", header_bytes, " bytes, the limit is ", limits.max_header_bytes),
+        "This may be a file of another format");
   }
   std::string_view header = r.string(header_bytes, "the header");
   if (!header.starts_with('{')) r.fail_at(kLengthBytes, "the header does not start with {");
@@ -235,8 +234,7 @@ SafeTensors decode_safetensors(const Bytes& file, std::string_view where,
   for (Entry& e : entries) {
     Bytes stored = file.sub(r.position() + e.begin, e.end - e.begin);
     std::string inner = cat(where, " tensor ", in_quotes(e.name));
-    HostTensor t =
-        tensor_from_stored(e.dtype, std::move(e.shape), stored, kTag, inner, limits);
+    HostTensor t = tensor_from_stored(e.dtype, std::move(e.shape), stored, kTag, inner, limits);
     if (!out.tensors.emplace(std::move(e.name), std::move(t)).second) {
       fail_file(kTag, inner, "the name is repeated");
     }
@@ -244,8 +242,7 @@ SafeTensors decode_safetensors(const Bytes& file, std::string_view where,
   return out;
 }
 
-SafeTensors read_safetensors(const std::string& path, const IoLimits& limits,
-                             FileAccess access) {
+SafeTensors read_safetensors(const std::string& path, const IoLimits& limits, FileAccess access) {
   return decode_safetensors(read_file(path, limits, access), path, limits);
 }
 

@@ -42,8 +42,9 @@ void load_state(std::span<const NamedTensor> state, const std::string& path) {
     if (it->second.dtype != want.dtype ||
         !std::equal(want.sizes.begin(), want.sizes.end(), it->second.shape.begin(),
                     it->second.shape.end())) {
-      fail_file("load", path, cat(s.name, " is ", it->second.dtype, it->second.shape,
-                                  ", expected ", want.dtype, want.sizes));
+      fail_file("load", path,
+                cat(s.name, " is ", it->second.dtype, it->second.shape, ", expected ", want.dtype,
+                    want.sizes));
     }
     values.push_back(to_tensor(it->second));
   }

@@ -61,8 +61,7 @@ void read_zip64_extra(Reader extra, std::vector<uint64_t*> marked) {
 
 class ZipReader {
  public:
-  ZipReader(const Bytes& file, std::string_view where, std::string_view tag,
-            const IoLimits& limits)
+  ZipReader(const Bytes& file, std::string_view where, std::string_view tag, const IoLimits& limits)
       : file_(file), r_(file.span(), where, tag), limits_(limits) {}
 
   std::vector<ZipEntry> read() {

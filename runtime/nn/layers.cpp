@@ -18,9 +18,9 @@ Conv2d::Conv2d(int64_t in, int64_t out, int64_t kernel, Generator& rng, Conv2dOp
 
 Tensor Conv2d::forward(const Tensor& x) {
   const auto& o = options_;
-  Tensor y = conv2d(x, weight, Axes{o.stride, o.stride},
-                    Axes{o.padding, o.padding, o.padding, o.padding},
-                    Axes{o.dilation, o.dilation}, o.groups);
+  Tensor y =
+      conv2d(x, weight, Axes{o.stride, o.stride}, Axes{o.padding, o.padding, o.padding, o.padding},
+             Axes{o.dilation, o.dilation}, o.groups);
   return bias.defined() ? y + bias.reshape({bias.sizes()[0], 1, 1}) : y;
 }
 

@@ -83,9 +83,7 @@ Tensor Sequential::forward(const Tensor& x) {
   return y;
 }
 
-void save(const Module& m, const std::string& path) {
-  runtime::save_state(m.state(), path);
-}
+void save(const Module& m, const std::string& path) { runtime::save_state(m.state(), path); }
 
 void load(Module& m, const std::string& path) { runtime::load_state(m.state(), path); }
 

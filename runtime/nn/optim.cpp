@@ -50,7 +50,10 @@ void SGD::update(size_t i, Tensor& parameter, const Tensor& grad) {
 
 Adam::Adam(std::vector<NamedTensor> parameters, double lr, double beta1, double beta2, double eps,
            double weight_decay)
-    : Optimizer(std::move(parameters)), beta1_(beta1), beta2_(beta2), eps_(eps),
+    : Optimizer(std::move(parameters)),
+      beta1_(beta1),
+      beta2_(beta2),
+      eps_(eps),
       decay_(weight_decay) {
   lr_ = add_state("lr", scalar_tensor(lr, DType::F32));
   // The running powers of beta: step counts would need pow inside the step.

@@ -160,7 +160,8 @@ struct ConvShape {
   int64_t groups;
 };
 
-/// Calls f(n, oc, ic, ic within its group, oh, ow, ih, iw, kh, kw) for every product of a convolution.
+/// Calls f(n, oc, ic, ic within its group, oh, ow, ih, iw, kh, kw) for every product of a
+/// convolution.
 template <class F>
 void each_tap(const Sizes& x, const Sizes& w, const Sizes& y, const ConvShape& s, F&& f) {
   int64_t per_group = w[1], outputs = w[0] / s.groups;
@@ -185,31 +186,29 @@ ConvShape conv_shape(const A& a) {
 
 std::vector<Real> conv_rule(const Input& in) {
   Reals y(in.out);
-  each_tap(in.x[0].sizes, in.x[1].sizes, y.sizes, conv_shape(in.as<ir::Conv2d::Attrs>()),
-           [&](auto n, auto oc, auto ic, auto c, auto oh, auto ow, auto ih, auto iw, auto kh,
-               auto kw) {
-             y.at({n, oc, oh, ow}) += in.x[0].at({n, ic, ih, iw}) * in.x[1].at({oc, c, kh, kw});
-           });
+  each_tap(
+      in.x[0].sizes, in.x[1].sizes, y.sizes, conv_shape(in.as<ir::Conv2d::Attrs>()),
+      [&](auto n, auto oc, auto ic, auto c, auto oh, auto ow, auto ih, auto iw, auto kh, auto kw) {
+        y.at({n, oc, oh, ow}) += in.x[0].at({n, ic, ih, iw}) * in.x[1].at({oc, c, kh, kw});
+      });
   return y.v;
 }
 std::vector<Real> conv_input_grad_rule(const Input& in) {
   Reals x(in.out);
-  each_tap(x.sizes, in.x[1].sizes, in.x[0].sizes,
-           conv_shape(in.as<ir::Conv2dInputGrad::Attrs>()),
-           [&](auto n, auto oc, auto ic, auto c, auto oh, auto ow, auto ih, auto iw, auto kh,
-               auto kw) {
-             x.at({n, ic, ih, iw}) += in.x[0].at({n, oc, oh, ow}) * in.x[1].at({oc, c, kh, kw});
-           });
+  each_tap(
+      x.sizes, in.x[1].sizes, in.x[0].sizes, conv_shape(in.as<ir::Conv2dInputGrad::Attrs>()),
+      [&](auto n, auto oc, auto ic, auto c, auto oh, auto ow, auto ih, auto iw, auto kh, auto kw) {
+        x.at({n, ic, ih, iw}) += in.x[0].at({n, oc, oh, ow}) * in.x[1].at({oc, c, kh, kw});
+      });
   return x.v;
 }
 std::vector<Real> conv_weight_grad_rule(const Input& in) {
   Reals w(in.out);
-  each_tap(in.x[0].sizes, w.sizes, in.x[1].sizes,
-           conv_shape(in.as<ir::Conv2dWeightGrad::Attrs>()),
-           [&](auto n, auto oc, auto ic, auto c, auto oh, auto ow, auto ih, auto iw, auto kh,
-               auto kw) {
-             w.at({oc, c, kh, kw}) += in.x[0].at({n, ic, ih, iw}) * in.x[1].at({n, oc, oh, ow});
-           });
+  each_tap(
+      in.x[0].sizes, w.sizes, in.x[1].sizes, conv_shape(in.as<ir::Conv2dWeightGrad::Attrs>()),
+      [&](auto n, auto oc, auto ic, auto c, auto oh, auto ow, auto ih, auto iw, auto kh, auto kw) {
+        w.at({oc, c, kh, kw}) += in.x[0].at({n, ic, ih, iw}) * in.x[1].at({n, oc, oh, ow});
+      });
   return w.v;
 }
 
@@ -237,7 +236,8 @@ std::vector<Real> softmax_rule(const Input& in) {
   for (int64_t at = 0; at < static_cast<int64_t>(x.v.size()); ++at) {
     if (at / inner % x.sizes[a] != 0) continue;
     Group row;
-    for (int64_t i = 0; i < x.sizes[a]; ++i) row.push_back(x.v[static_cast<size_t>(at + i * inner)]);
+    for (int64_t i = 0; i < x.sizes[a]; ++i)
+      row.push_back(x.v[static_cast<size_t>(at + i * inner)]);
     Real total = log_sum_exp(row.data(), x.sizes[a]);
     for (int64_t i = 0; i < x.sizes[a]; ++i) {
       Real v = row[static_cast<size_t>(i)] - total;
@@ -315,7 +315,8 @@ std::string compare(const Dense& got, const std::vector<Real>& want) {
       w = std::fmod(w - g, std::ldexp(Real{1}, bits(got.dtype))), g = 0;  // integers wrap
     }
     if (!(std::fabs(g - w) <= allowed)) {
-      return cat("element ", i, ": got ", static_cast<double>(g), ", want ", static_cast<double>(w));
+      return cat("element ", i, ": got ", static_cast<double>(g), ", want ",
+                 static_cast<double>(w));
     }
   }
   return "";

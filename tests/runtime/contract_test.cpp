@@ -193,8 +193,8 @@ TEMPLATE_TEST_CASE("matmul takes transposed operands and padded results", "[matm
   check_product(strided_column);
 }
 
-TEMPLATE_TEST_CASE("matmul handles blocks beyond one cache block and one thread", "[matmul]",
-                   float, double) {
+TEMPLATE_TEST_CASE("matmul handles blocks beyond one cache block and one thread", "[matmul]", float,
+                   double) {
   const std::vector<Isa> fast{best_isa()};
   Product<TestType> tall(1, 410, 97, 140, {});
   check_product(tall, fast);
@@ -307,10 +307,11 @@ void check_conv(const Conv2dDesc& shape, bool specials = false, std::vector<Isa>
     for (int threads : {1, 2}) {
       ThreadCount guard(threads);
       INFO(name(d.dtype) << " n " << d.n << " c " << d.c << " h " << d.h << " w " << d.w << " oc "
-                   << d.oc << " k " << d.kh << "x" << d.kw << " s " << d.stride_h << ","
-                   << d.stride_w << " pad " << d.pad_top << "," << d.pad_left << ","
-                   << d.pad_bottom << "," << d.pad_right << " dil " << d.dil_h << "," << d.dil_w
-                   << " groups " << d.groups << " " << name(isa) << " threads " << threads);
+                         << d.oc << " k " << d.kh << "x" << d.kw << " s " << d.stride_h << ","
+                         << d.stride_w << " pad " << d.pad_top << "," << d.pad_left << ","
+                         << d.pad_bottom << "," << d.pad_right << " dil " << d.dil_h << ","
+                         << d.dil_w << " groups " << d.groups << " " << name(isa) << " threads "
+                         << threads);
       std::vector<T> y(dy.size(), T(7)), dx(x.size(), T(7)), dw(w.size(), T(7));
       conv2d_forward(d, x.data(), w.data(), y.data(), scratch);
       CHECK(differences(y, y_want) == 0);
@@ -319,8 +320,8 @@ void check_conv(const Conv2dDesc& shape, bool specials = false, std::vector<Isa>
       conv2d_backward_weights(d, x.data(), dy.data(), dw.data(), scratch);
       CHECK(differences(dw, dw_want) == 0);
       if constexpr (std::is_floating_point_v<T>) {
-        const PackedConvWeight pw = pack_conv_weight(
-            d, w.data(), isa, packed.get(packed_conv_weight_bytes(d, isa) + 1));
+        const PackedConvWeight pw =
+            pack_conv_weight(d, w.data(), isa, packed.get(packed_conv_weight_bytes(d, isa) + 1));
         std::fill(y.begin(), y.end(), T(7));
         conv2d_forward_packed(d, x.data(), pw, y.data(), scratch);
         CHECK(differences(y, y_want) == 0);

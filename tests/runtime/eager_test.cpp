@@ -52,13 +52,18 @@ TEST_CASE("views share their buffer and write through", "[eager]") {
   row.fill_(7);
   CHECK(a.index({1, 0}).item<float>() == 7);
   column.mul_(scalar_tensor(10, DType::F32));
-  CHECK(a.to_vector<float>() ==
-        std::vector<float>{0, 1, 20, 7, 7, 70, 6, 7, 80, 9, 10, 110});
+  CHECK(a.to_vector<float>() == std::vector<float>{0, 1, 20, 7, 7, 70, 6, 7, 80, 9, 10, 110});
   CHECK(row.to_vector<float>() == std::vector<float>{7, 7, 70});
   Tensor t = a.t();
   CHECK_FALSE(t.is_contiguous());
   CHECK(t.reshape({12}).to_vector<float>()[1] == 7);
   CHECK(message_of([&] { t.view({12}); }).find("without a copy") != std::string::npos);
+}
+
+TEST_CASE("an empty transposed tensor can be reshaped", "[eager]") {
+  Tensor t = zeros({0, 4}).t().reshape({2, 0, 2});
+  CHECK(t.sizes()[0] == 2);
+  CHECK(t.to_vector<float>().empty());
 }
 
 TEST_CASE("softmax of a row sums to one and matches a naive loop", "[eager]") {

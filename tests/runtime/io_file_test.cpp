@@ -49,7 +49,9 @@ TEST_CASE("a file is read whole, copied or mapped", "[io][file]") {
   CHECK_FALSE(refusal([&] { f.read(9999, 2); }).empty());
   CHECK_FALSE(refusal([&] { f.read(UINT64_MAX, 2); }).empty());
   // The bytes outlive the file object and its name.
-  { File moved = std::move(f); }
+  {
+    File moved = std::move(f);
+  }
   fs::remove(dir / "a");
   CHECK(mapped.text() == text);
 }
@@ -214,10 +216,27 @@ TEST_CASE("a path from a file never leaves its folder", "[io][file][contained]")
       CHECK(d >= 0);
       ::close(d);
     }
-    for (const char* bad :
-         {"", ".", "./", "/", "..", "../secret", "sub/../../secret", "sub/../w.bin", "/etc/passwd",
-          "out", "outdir/secret", "in", "indir/w.bin", "hard", "magic/etc/passwd", "loop",
-          "w.bin/", "w.bin/x", "none", "sub/none", "none/w.bin"}) {
+    for (const char* bad : {"",
+                            ".",
+                            "./",
+                            "/",
+                            "..",
+                            "../secret",
+                            "sub/../../secret",
+                            "sub/../w.bin",
+                            "/etc/passwd",
+                            "out",
+                            "outdir/secret",
+                            "in",
+                            "indir/w.bin",
+                            "hard",
+                            "magic/etc/passwd",
+                            "loop",
+                            "w.bin/",
+                            "w.bin/x",
+                            "none",
+                            "sub/none",
+                            "none/w.bin"}) {
       INFO(bad);
       CHECK_FALSE(refusal([&] { ::close(descriptor(bad)); }).empty());
     }

@@ -29,12 +29,12 @@ class Mutator {
   int below(size_t n) { return static_cast<int>(random_() % n); }
 
   void step(std::string& file) {
-    constexpr uint64_t kEdges[] = {0,          1,          0x7f,          0xff,
-                                   0xffff,     0x7fffffff, 0xffffffff,    uint64_t{1} << 40,
-                                   INT64_MAX,  UINT64_MAX, UINT64_MAX - 7};
-    constexpr std::string_view kWords[] = {"{",  "}",  "[",    "]",      "\"", ",",  ":",
-                                           "-1", "(",  ")",    "0",      "1e9", "'", "\\u",
-                                           "\n", "PK\5\6", "PK\1\2", "999999999999999999999"};
+    constexpr uint64_t kEdges[] = {0,         1,          0x7f,          0xff,
+                                   0xffff,    0x7fffffff, 0xffffffff,    uint64_t{1} << 40,
+                                   INT64_MAX, UINT64_MAX, UINT64_MAX - 7};
+    constexpr std::string_view kWords[] = {
+        "{", "}", "[",   "]", "\"",  ",",  ":",      "-1",     "(",
+        ")", "0", "1e9", "'", "\\u", "\n", "PK\5\6", "PK\1\2", "999999999999999999999"};
     const size_t at = static_cast<size_t>(below(file.size()));
     const size_t length = std::min<size_t>(file.size() - at, 1 + below(16));
     switch (below(7)) {
@@ -101,8 +101,7 @@ TensorMap small() {
 TEST_CASE("mutated npy files are refused or read whole", "[io][mutation]") {
   for (DType dtype : {DType::F32, DType::Bool}) {
     std::string file(encode_npy(pattern(dtype, {3, 2})).text());
-    int n = accepted_mutations(
-        file, [](const Bytes& b) { touch(decode_npy(b, "m")); }, 11);
+    int n = accepted_mutations(file, [](const Bytes& b) { touch(decode_npy(b, "m")); }, 11);
     CHECK(n < kMutations);
   }
 }
@@ -153,8 +152,7 @@ TEST_CASE("mutated containers are refused unless nothing changed", "[io][mutatio
   CHECK(accepted_mutations(file, decode, 15) < kMutations);
 }
 
-TEST_CASE("forged containers with right table checksums stay inside the file",
-          "[io][mutation]") {
+TEST_CASE("forged containers with right table checksums stay inside the file", "[io][mutation]") {
   ContainerWriter w;
   w.add("graph", Bytes::copy("etch.ir 1"));
   w.add("weights", Bytes::copy(std::string(70, 'w')));

@@ -73,17 +73,18 @@ TEST_CASE("bool bytes beyond 1 become true", "[io][npy]") {
 }
 
 TEST_CASE("loosely written npy headers are understood", "[io][npy]") {
-  for (const char* text :
-       {"{\"shape\":(3L,),'fortran_order':False,'descr':'|u1'}",
-        "{ 'descr' : '|u1' , 'fortran_order' : True , 'shape' : ( 3 , ) , }   ",
-        "{'descr': '>u1', 'fortran_order': False, 'shape': (3,), }"}) {
+  for (const char* text : {"{\"shape\":(3L,),'fortran_order':False,'descr':'|u1'}",
+                           "{ 'descr' : '|u1' , 'fortran_order' : True , 'shape' : ( 3 , ) , }   ",
+                           "{'descr': '>u1', 'fortran_order': False, 'shape': (3,), }"}) {
     CHECK(decode(npy(text, "abc")).bytes.text() == "abc");
   }
 }
 
 TEST_CASE("hostile npy headers are refused", "[io][npy]") {
   for (const char* bad :
-       {"", "{}", "{'descr': '|u1', 'fortran_order': False}",
+       {"",
+        "{}",
+        "{'descr': '|u1', 'fortran_order': False}",
         "{'descr': '|u1', 'fortran_order': False, 'shape': (3), }",
         "{'descr': '|u1', 'fortran_order': False, 'shape': [3], }",
         "{'descr': '|u1', 'fortran_order': False, 'shape': (-3,), }",
@@ -118,9 +119,9 @@ TEST_CASE("npy sizes must fit the data, whatever they claim", "[io][npy]") {
              Catch::Contains("needs 8 bytes, the file has 7"));
   CHECK_THAT(refusal([&] { decode(npy(dict("<f4", "(2,)"), "123456789")); }),
              Catch::Contains("needs 8 bytes, the file has 9"));
-  for (const char* shape : {"(9223372036854775807,)", "(4611686018427387904, 4)",
-                            "(4294967296, 4294967296)", "(0, 9223372036854775807, 3)",
-                            "(1099511627776,)", "(35184372088831, 1)"}) {
+  for (const char* shape :
+       {"(9223372036854775807,)", "(4611686018427387904, 4)", "(4294967296, 4294967296)",
+        "(0, 9223372036854775807, 3)", "(1099511627776,)", "(35184372088831, 1)"}) {
     CHECK_FALSE(refusal([&] { decode(npy(dict("<f8", shape), "12345678")); }).empty());
   }
 }

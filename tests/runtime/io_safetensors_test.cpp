@@ -9,10 +9,10 @@ using namespace etch::runtime::test;
 namespace {
 
 const std::vector<DType>& types() {
-  static const std::vector<DType> all = {
-      DType::Bool, DType::U8,   DType::I8,   DType::U16, DType::I16, DType::U32,
-      DType::I32,  DType::U64,  DType::I64,  DType::F16, DType::F32, DType::F64,
-      DType::BF16, DType::F8E4M3, DType::F8E5M2, DType::C64};
+  static const std::vector<DType> all = {DType::Bool, DType::U8,     DType::I8,     DType::U16,
+                                         DType::I16,  DType::U32,    DType::I32,    DType::U64,
+                                         DType::I64,  DType::F16,    DType::F32,    DType::F64,
+                                         DType::BF16, DType::F8E4M3, DType::F8E5M2, DType::C64};
   return all;
 }
 
@@ -101,12 +101,12 @@ TEST_CASE("safetensors with a layout that is not exact are refused", "[io][safet
   auto refused = [](const std::string& entries, const std::string& data) {
     return refusal([&] { decode(file_of(std::string("{") + entries + "}", data)); });
   };
-  CHECK_THAT(refused(entry("a", "U8", "[2]", "[0,2]") + "," + entry("b", "U8", "[2]", "[1,3]"),
-                     "xyz"),
-             Catch::Contains("overlaps"));
-  CHECK_THAT(refused(entry("a", "U8", "[1]", "[0,1]") + "," + entry("b", "U8", "[1]", "[2,3]"),
-                     "xyz"),
-             Catch::Contains("hole"));
+  CHECK_THAT(
+      refused(entry("a", "U8", "[2]", "[0,2]") + "," + entry("b", "U8", "[2]", "[1,3]"), "xyz"),
+      Catch::Contains("overlaps"));
+  CHECK_THAT(
+      refused(entry("a", "U8", "[1]", "[0,1]") + "," + entry("b", "U8", "[1]", "[2,3]"), "xyz"),
+      Catch::Contains("hole"));
   CHECK_THAT(refused(entry("a", "U8", "[1]", "[1,2]"), "xy"), Catch::Contains("hole"));
   CHECK_THAT(refused(entry("a", "U8", "[3]", "[0,3]"), "xy"), Catch::Contains("outside"));
   CHECK_THAT(refused(entry("a", "U8", "[1]", "[0,1]"), "xy"), Catch::Contains("1 bytes follow"));
@@ -139,8 +139,7 @@ TEST_CASE("safetensors with repeated or unknown keys are refused", "[io][safeten
              Catch::Contains("unknown key"));
   CHECK_THAT(refused(R"({"a":{"dtype":"U8","shape":[0]}})", ""), Catch::Contains("lacks"));
   CHECK_THAT(refused(R"({"__metadata__":{"a":"1","a":"2"}})", ""), Catch::Contains("repeated"));
-  CHECK_THAT(refused(R"({"__metadata__":{},"__metadata__":{}})", ""),
-             Catch::Contains("repeated"));
+  CHECK_THAT(refused(R"({"__metadata__":{},"__metadata__":{}})", ""), Catch::Contains("repeated"));
   CHECK_FALSE(refused(R"({"__metadata__":{"a":1}})", "").empty());
   CHECK_FALSE(refused(R"({"a":[]})", "").empty());
   CHECK_FALSE(refused("[]", "").empty());
@@ -154,7 +153,7 @@ TEST_CASE("safetensors limits hold at the limit and fail one beyond", "[io][safe
   std::string header = std::string("{") + entry("a", "U8", "[1,1]", "[0,1]") + "," +
                        entry("b", "U8", "[2]", "[1,3]") + "}";
   std::string file = file_of(header, "xyz");
-  auto at = [&](auto IoLimits::*field, uint64_t value) {
+  auto at = [&](auto IoLimits::* field, uint64_t value) {
     IoLimits limits;
     limits.*field = static_cast<std::decay_t<decltype(limits.*field)>>(value);
     CHECK_NOTHROW(decode(file, limits));

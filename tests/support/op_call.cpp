@@ -15,8 +15,8 @@ namespace {
 
 uint64_t special_value(DType t, uint64_t random) {
   const double inf = std::numeric_limits<double>::infinity();
-  const double reals[] = {0.0, -0.0, inf, -inf, std::nan(""), 1e-310, -1e-42, 0.5, 1.0, -1.0,
-                          3e38, -1e300};
+  const double reals[] = {0.0,    -0.0, inf, -inf, std::nan(""), 1e-310,
+                          -1e-42, 0.5,  1.0, -1.0, 3e38,         -1e300};
   if (is_bool(t)) return random & 1;
   if (is_float(t)) return eval_cast(DType::F64, t, to_bits(reals[random % std::size(reals)]));
   uint64_t width = ~uint64_t{0} >> (64 - bits(t)), top = uint64_t{1} << (bits(t) - 1);
@@ -24,7 +24,8 @@ uint64_t special_value(DType t, uint64_t random) {
   return ends[random % std::size(ends)];
 }
 
-/// Whether special values are ordinary operands: not indices, nor what the reference defines only for some.
+/// Whether special values are ordinary operands: not indices, nor what the reference defines only
+/// for some.
 bool takes_specials(const OpCase& c, size_t operand) {
   bool index = static_cast<int>(operand) >= c.op->typed_to;
   return !index && c.op->name() != "cross_entropy";

@@ -18,8 +18,8 @@ ir::Graph graph_of(const OpCase& c);
 /// What `graph_of` takes last.
 Tensor size_carrier(const SymbolBindings& bindings = case_bindings());
 
-/// Operands of `sizes`, whose elements are those of draw_operands() over and over, or special values: zeros
-/// of both signs, infinities, NaN, denormals, and the ends of integers.
+/// Operands of `sizes`, whose elements are those of draw_operands() over and over, or special
+/// values: zeros of both signs, infinities, NaN, denormals, and the ends of integers.
 std::vector<Dense> draw_sized(const OpCase& c, uint64_t seed, const SymbolBindings& sizes,
                               bool specials);
 

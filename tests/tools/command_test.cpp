@@ -18,6 +18,7 @@
 #include "runtime/io/tensor_io.h"
 #include "tests/skip.h"
 #include "tools/cli/app.h"
+#include "tools/cli/engine.h"
 #include "tools/cli/result.h"
 #include "tools/cli/text.h"
 #include "tools/cli/values.h"
@@ -128,7 +129,8 @@ TEST_CASE("files that are missing, damaged or of another kind are unreadable", "
   Folder folder;
   check_error({"inspect", folder / "none.etch"}, kUnreadable, "none.etch");
   check_error({"run", folder / "none.so:net"}, kUnreadable, "none.so");
-  check_error({"run", "zoo:mlp", "--input", "x=@" + (folder / "none.npy")}, kUnreadable, "none.npy");
+  check_error({"run", "zoo:mlp", "--input", "x=@" + (folder / "none.npy")}, kUnreadable,
+              "none.npy");
   check_error({"compare", "zoo:mlp", "--b", folder / "none.npz"}, kUnreadable, "none.npz");
   write_text(folder / "text.so", "no library");
   check_error({"run", (folder / "text.so") + ":net"}, kUnreadable, "cannot be opened");
@@ -192,7 +194,8 @@ TEST_CASE("every engine and the saved artifact give the same output hash", "[com
   std::vector<std::string> hashes;
   for (const std::string& model : {std::string("zoo:mlp"), etch}) {
     for (const char* engine : {"eager", "interpret", "jit"}) {
-      Said said = etch_run({"run", model, "--engine", engine, "--dim", "N=7", "--input", "x=random:4"});
+      Said said =
+          etch_run({"run", model, "--engine", engine, "--dim", "N=7", "--input", "x=random:4"});
       INFO(said.err);
       REQUIRE(said.code == kDone);
       hashes.push_back(said.out.substr(said.out.find("hash")));
@@ -201,13 +204,16 @@ TEST_CASE("every engine and the saved artifact give the same output hash", "[com
   for (const std::string& h : hashes) CHECK(h == hashes[0]);
   Said stored = etch_run({"run", etch, "--dim", "N=3", "--outputs", folder / "y.npz"});
   REQUIRE(stored.code == kDone);
-  CHECK(etch_run({"compare", "zoo:mlp", "--a", "interpret", "--b", folder / "y.npz"}).code == kDone);
-  CHECK(etch_run({"compare", "zoo:mlp", "--a", "eager", "--b", "interpret", "--dim", "N=1"}).code == kDone);
+  CHECK(etch_run({"compare", "zoo:mlp", "--a", "interpret", "--b", folder / "y.npz"}).code ==
+        kDone);
+  CHECK(etch_run({"compare", "zoo:mlp", "--a", "eager", "--b", "interpret", "--dim", "N=1"}).code ==
+        kDone);
 }
 
 TEST_CASE("compare says what differs and fails", "[command]") {
   Folder folder;
-  REQUIRE(etch_run({"run", "zoo:mlp", "--dim", "N=3", "--outputs", folder / "y.npz"}).code == kDone);
+  REQUIRE(etch_run({"run", "zoo:mlp", "--dim", "N=3", "--outputs", folder / "y.npz"}).code ==
+          kDone);
   std::vector<NamedTensor> y = read_outputs(folder / "y.npz");
   Tensor changed = y[0].tensor.clone();
   changed.index({1, 2}).add_(scalar_tensor(1, DType::F32));
@@ -224,8 +230,8 @@ TEST_CASE("compare says what differs and fails", "[command]") {
 }
 
 TEST_CASE("compare fails on outputs that hardly vary", "[command]") {
-  std::vector<std::string> args = {"compare", "zoo:mlp", "--a", "interpret", "--b", "eager", "--input",
-                                   "x=zeros"};
+  std::vector<std::string> args = {"compare", "zoo:mlp", "--a",     "interpret",
+                                   "--b",     "eager",   "--input", "x=zeros"};
   Said said = etch_run(args);
   CHECK(said.code == kNo);
   CHECK(holds(said.out, "nearly constant"));
@@ -236,8 +242,13 @@ TEST_CASE("compare fails on outputs that hardly vary", "[command]") {
 
 TEST_CASE("JSON answers parse and hold what the text says", "[command]") {
   for (const std::vector<std::string>& args :
-       {std::vector<std::string>{"compare", "zoo:mlp", "--a", "interpret"}, {"run", "zoo:mlp"},
-        {"inspect", "zoo:mlp"}, {"trace", "zoo:mlp"}, {"ops"}, {"ops", "add"}, {"doctor"}}) {
+       {std::vector<std::string>{"compare", "zoo:mlp", "--a", "interpret"},
+        {"run", "zoo:mlp"},
+        {"inspect", "zoo:mlp"},
+        {"trace", "zoo:mlp"},
+        {"ops"},
+        {"ops", "add"},
+        {"doctor"}}) {
     std::vector<std::string> with = args;
     with.push_back("--json");
     Said said = etch_run(with);
@@ -257,22 +268,25 @@ TEST_CASE("an exported model has the asked opset, named inputs and a symbolic ba
   INFO(said.err);
   REQUIRE(said.code == kDone);
   auto bytes = std::make_shared<std::string>(read_text(path));
-  onnx::Model model =
-      onnx::read_model(path, bytes, std::as_bytes(std::span<const char>(*bytes)));
+  onnx::Model model = onnx::read_model(path, bytes, std::as_bytes(std::span<const char>(*bytes)));
   CHECK(model.opsets.at(0).version == 13);
   CHECK(model.graph.inputs.at(0).name == "x");
   CHECK(model.graph.inputs.at(0).type.dims.at(0).param == "N");
   CHECK(model.graph.outputs.at(0).name == "logits");
   // The same input gives the same bytes, from the code and from the artifact.
-  REQUIRE(etch_run({"export", "zoo:mlp", "-o", folder / "n.onnx", "--dynamic", "x:0=N", "--opset",
-                    "13"}).code == kDone);
+  REQUIRE(etch_run(
+              {"export", "zoo:mlp", "-o", folder / "n.onnx", "--dynamic", "x:0=N", "--opset", "13"})
+              .code == kDone);
   CHECK(read_text(folder / "n.onnx") == *bytes);
-  REQUIRE(etch_run({"trace", "zoo:mlp", "-o", folder / "m.etch", "--dynamic", "x:0=N"}).code == kDone);
-  REQUIRE(etch_run({"export", folder / "m.etch", "-o", folder / "o.onnx", "--opset", "13"}).code == kDone);
+  REQUIRE(etch_run({"trace", "zoo:mlp", "-o", folder / "m.etch", "--dynamic", "x:0=N"}).code ==
+          kDone);
+  REQUIRE(etch_run({"export", folder / "m.etch", "-o", folder / "o.onnx", "--opset", "13"}).code ==
+          kDone);
   CHECK(read_text(folder / "o.onnx") == *bytes);
 }
 
-TEST_CASE("zoo models depend on their seed, and their logits vary with input and class", "[command]") {
+TEST_CASE("zoo models depend on their seed, and their logits vary with input and class",
+          "[command]") {
   for (const char* model : {"zoo:mlp", "zoo:lenet", "zoo:resnet18?classes=10&height=32&width=40"}) {
     INFO(model);
     LoadedModel loaded = load_model(model);
@@ -313,8 +327,10 @@ TEST_CASE("spreads and differences are those of their definitions", "[command]")
   Tensor n = from_bytes(nans, std::vector<int64_t>{1}, DType::F32);
   Tensor m = from_bytes(nans + 1, std::vector<int64_t>{1}, DType::F32);
   CHECK(difference(n, m).elements == 0);
-  CHECK(output_hash(std::vector<NamedTensor>{{"y", n}}) == output_hash(std::vector<NamedTensor>{{"y", m}}));
-  CHECK(output_hash(std::vector<NamedTensor>{{"y", a}}) != output_hash(std::vector<NamedTensor>{{"y", b}}));
+  CHECK(output_hash(std::vector<NamedTensor>{{"y", n}}) ==
+        output_hash(std::vector<NamedTensor>{{"y", m}}));
+  CHECK(output_hash(std::vector<NamedTensor>{{"y", a}}) !=
+        output_hash(std::vector<NamedTensor>{{"y", b}}));
 }
 
 TEST_CASE("the nearest name allows a slip and no more", "[command]") {

@@ -36,7 +36,8 @@ Said shell(const std::string& line) {
   std::FILE* pipe = ::popen(line.c_str(), "r");
   if (pipe == nullptr) return said;
   char buffer[4096];
-  for (size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) != 0;) said.text.append(buffer, n);
+  for (size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) != 0;)
+    said.text.append(buffer, n);
   int status = ::pclose(pipe);
   said.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return said;
@@ -48,7 +49,7 @@ bool holds(const std::string& text, const std::string& piece) {
 
 }  // namespace
 
-#define NEEDS_PROGRAM() \
+#define NEEDS_PROGRAM()               \
   const std::string etch = program(); \
   if (etch.empty()) ETCH_SKIP("the program bin/etch is not built")
 
@@ -133,6 +134,15 @@ TEST_CASE("a plug-in's models run, take parameters and keep their state", "[comm
   CHECK(same.code == 0);
   CHECK(holds(same.text, "f32[3, 16]"));
   CHECK(shell(etch + " compare '" + library + ":centred' --a interpret 2>&1").code == 0);
+  // Recording runs the code, and leaves no trace of that in the saved state.
+  std::string file = "plugin-test-" + std::to_string(::getpid()) + ".etch";
+  REQUIRE(
+      shell(etch + " trace " + library + ":centred --dynamic x:0=N -o " + file + " 2>&1").code ==
+      0);
+  Said resumed = shell(etch + " compare " + library + ":centred --a eager --b " + file + " 2>&1");
+  std::remove(file.c_str());
+  INFO(resumed.text);
+  CHECK((resumed.code == 0 || resumed.code == 4));
   Said missing = shell(etch + " run " + library + ":gatd 2>&1");
   CHECK(missing.code == 2);
   CHECK(holds(missing.text, "Did you mean gated?"));

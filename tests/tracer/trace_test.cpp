@@ -101,15 +101,17 @@ TEST_CASE("whatever would be baked silently is refused with its line", "[trace]"
   TraceOptions n;
   n.dynamic = {{"x", 0, "N"}};
   using Catch::Contains;
-  CHECK_THROWS_WITH(trace([](const Tensor& t) { return t * static_cast<double>(int64_t{t.size(0)}); },
-                          x, n),
-                    Contains("dynamic size N") && Contains("trace_test.cpp:"));
+  CHECK_THROWS_WITH(
+      trace([](const Tensor& t) { return t * static_cast<double>(int64_t{t.size(0)}); }, x, n),
+      Contains("dynamic size N") && Contains("trace_test.cpp:"));
   CHECK_THROWS_WITH(trace([](const Tensor& t) { return t.size(0) > 3 ? t : t * 2; }, x, n),
                     Contains("the comparison") && Contains("trace_test.cpp:"));
-  CHECK_THROWS_WITH(trace([](const Tensor& t) {
-                      float s = sum(t).item<float>();
-                      return t * s;
-                    }, x),
+  CHECK_THROWS_WITH(trace(
+                        [](const Tensor& t) {
+                          float s = sum(t).item<float>();
+                          return t * s;
+                        },
+                        x),
                     Contains("a number of a traced tensor"));
   CHECK_THROWS_WITH(trace([](const Tensor& t) { return t + *t.data<float>(); }, x),
                     Contains("a data pointer of a traced tensor"));
@@ -121,7 +123,8 @@ TEST_CASE("whatever would be baked silently is refused with its line", "[trace]"
   CHECK_THROWS_WITH(trace([&](const Tensor& t) { return t + sum(big); }, x),
                     Contains("160000 bytes"));
   // After any of these the thread is clean, and static sizes are plain numbers.
-  Trace ok = trace([](const Tensor& t) { return t.reshape({t.size(1), -1}) * t.size(0).value(); }, x);
+  Trace ok =
+      trace([](const Tensor& t) { return t.reshape({t.size(1), -1}) * t.size(0).value(); }, x);
   CHECK(ok.graph().results().size() == 1);
 }
 

@@ -36,7 +36,8 @@ class Grammar {
  public:
   Grammar() {
     app_.name("etch");
-    app_.description("Etch " ETCH_VERSION_TEXT ": records, compiles, runs and exports tensor programs");
+    app_.description("Etch " ETCH_VERSION_TEXT
+                     ": records, compiles, runs and exports tensor programs");
     app_.footer(kFooter);
     app_.set_version_flag("--version", "etch " ETCH_VERSION_TEXT);
     app_.require_subcommand(1);
@@ -79,10 +80,15 @@ class Grammar {
   }
   static void list(CLI::App& sub, const char* name, std::vector<std::string>& to, const char* type,
                    const char* text) {
-    sub.add_option(name, to, text)->type_name(type)->take_all()->expected(1)->allow_extra_args(false);
+    sub.add_option(name, to, text)
+        ->type_name(type)
+        ->take_all()
+        ->expected(1)
+        ->allow_extra_args(false);
   }
   static void dynamic(CLI::App& sub, std::vector<std::string>& to) {
-    list(sub, "--dynamic", to, "INPUT:AXIS=SYMBOL[:LOW:HIGH]", "Makes an axis of any size; repeatable");
+    list(sub, "--dynamic", to, "INPUT:AXIS=SYMBOL[:LOW:HIGH]",
+         "Makes an axis of any size; repeatable");
   }
   static void values(CLI::App& sub, std::vector<std::string>& inputs,
                      std::vector<std::string>& dims) {
@@ -105,7 +111,9 @@ class Grammar {
                          [](Requests& q, Console& c) { return export_verb(q.export_onnx, c); });
     model(sub, r.model);
     dynamic(sub, r.dynamic);
-    sub.add_option("-o,--output", r.output, "The model to write")->type_name("FILE.onnx")->required();
+    sub.add_option("-o,--output", r.output, "The model to write")
+        ->type_name("FILE.onnx")
+        ->required();
     sub.add_option("--opset", r.opset, "ONNX opset; the lowest that suffices by default");
     sub.add_option("--for", r.target, "The engine that is to read it; checked before writing")
         ->type_name("PROFILE");
@@ -114,8 +122,8 @@ class Grammar {
   }
   void add_run() {
     RunRequest& r = requests_.run;
-    CLI::App& sub = verb("run", "Runs a model",
-                         [](Requests& q, Console& c) { return run_verb(q.run, c); });
+    CLI::App& sub =
+        verb("run", "Runs a model", [](Requests& q, Console& c) { return run_verb(q.run, c); });
     model(sub, r.model);
     dynamic(sub, r.dynamic);
     values(sub, r.inputs, r.dims);
@@ -207,7 +215,9 @@ int parse_failed(const CLI::ParseError& e, Grammar& grammar, const std::vector<s
 }
 
 int exit_code(ErrorKind kind) {
-  return kind == ErrorKind::Usage ? kUsage : kind == ErrorKind::Unreadable ? kUnreadable : kUnavailable;
+  return kind == ErrorKind::Usage        ? kUsage
+         : kind == ErrorKind::Unreadable ? kUnreadable
+                                         : kUnavailable;
 }
 
 void check_verb(const Grammar& grammar, const std::vector<std::string>& args) {

@@ -8,8 +8,8 @@
 
 namespace etch::cli {
 
-/// Runs `etch ARGS...`: parses, calls the verb, prints its answer or the error. Never throws; returns the
-/// process's exit code.
+/// Runs `etch ARGS...`: parses, calls the verb, prints its answer or the error. Never throws;
+/// returns the process's exit code.
 int run_command(const std::vector<std::string>& args, Console& console);
 
 }  // namespace etch::cli

@@ -10,10 +10,10 @@
 namespace etch::cli {
 
 struct Console {
-  std::function<void(std::string_view)> out;   // results
-  std::function<void(std::string_view)> err;   // errors, notes, progress
-  bool json = false;                           // results as one JSON value
-  bool color = false;                          // `err` is a terminal that shows colours
+  std::function<void(std::string_view)> out;  // results
+  std::function<void(std::string_view)> err;  // errors, notes, progress
+  bool json = false;                          // results as one JSON value
+  bool color = false;                         // `err` is a terminal that shows colours
 
   /// A remark that is no result.
   void note(const std::string& text) { err(text + "\n"); }

@@ -3,7 +3,6 @@
 #include <chrono>
 
 #include "codegen/program_source.h"
-#include "etch/autograd.h"
 #include "passes/pipeline.h"
 #include "runtime/program/evaluator.h"
 
@@ -32,28 +31,6 @@ std::vector<NamedTensor> named(const ir::Graph& g, std::vector<Tensor> values) {
   return out;
 }
 
-/// Puts a model's state back to what it was.
-class StateGuard {
- public:
-  explicit StateGuard(const std::vector<NamedTensor>& state) : state_(state) {
-    NoGrad no_grad;
-    for (const NamedTensor& s : state) before_.push_back(s.tensor.detach().clone());
-  }
-  ~StateGuard() {
-    NoGrad no_grad;
-    for (size_t i = 0; i < before_.size(); ++i) {
-      Tensor live = state_[i].tensor.detach();
-      live.copy_(before_[i]);
-    }
-  }
-  StateGuard(const StateGuard&) = delete;
-  StateGuard& operator=(const StateGuard&) = delete;
-
- private:
-  const std::vector<NamedTensor>& state_;
-  std::vector<Tensor> before_;
-};
-
 RunResult run_source(const LoadedModel& model, Engine engine,
                      const std::vector<NamedTensor>& inputs, bool strict) {
   StateGuard guard(model.source->state);
@@ -65,17 +42,7 @@ RunResult run_source(const LoadedModel& model, Engine engine,
     out.run_ms = ms_since(start);
     return out;
   }
-  std::vector<Tensor> before;
-  for (const NamedTensor& s : model.source->state) before.push_back(s.tensor.detach().clone());
   Trace trace = trace_model(model, inputs);
-  {
-    // Recording ran the code once; the program starts from the state before that.
-    NoGrad no_grad;
-    for (size_t i = 0; i < before.size(); ++i) {
-      Tensor live = model.source->state[i].tensor.detach();
-      live.copy_(before[i]);
-    }
-  }
   CompileOptions options;
   options.mode = engine == Engine::Jit ? CompileMode::Sync : CompileMode::Interpret;
   options.strict = strict;

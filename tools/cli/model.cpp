@@ -54,8 +54,8 @@ std::vector<ModelParameter> fill_parameters(const ModelEntry& entry, const Query
     ModelParameter& p = out[static_cast<size_t>(it - names.begin())];
     p.value = whole_number(a.value, "model", cat(model, ": ", a.name));
     if (p.value < p.low || p.value > p.high) {
-      fail("model", cat(model, ": ", a.name, " is ", p.value, ", the range is ", p.low, " to ",
-                        p.high));
+      fail("model",
+           cat(model, ": ", a.name, " is ", p.value, ", the range is ", p.low, " to ", p.high));
     }
   }
   return out;
@@ -78,8 +78,9 @@ void check_dynamic(const Model& model, const std::vector<DynamicDim>& dynamic) {
   for (const DynamicDim& d : dynamic) {
     auto it = std::find(names.begin(), names.end(), d.input);
     if (it == names.end()) {
-      fail("usage", cat("--dynamic ", d.input, ":", d.axis, "=", d.symbol,
-                        ": there is no input named ", d.input),
+      fail("usage",
+           cat("--dynamic ", d.input, ":", d.axis, "=", d.symbol, ": there is no input named ",
+               d.input),
            nearest_hint(d.input, names, "inputs"));
     }
     int64_t rank = model.inputs[static_cast<size_t>(it - names.begin())].tensor.dim();
@@ -167,8 +168,8 @@ LoadedModel load_model(const std::string& text, const std::vector<DynamicDim>& d
   }
   if (text.ends_with(".so")) {
     std::vector<std::string> names = entry_names(open_plugin(text));
-    fail("model", cat(text, ": which model of the plug-in?"),
-         cat("Write ", text, ":NAME. ", nearest_hint("", names, "models")));
+    fail("model", cat(text, ": no model of the plug-in is named"),
+         cat("Write ", text, ":NAME, where NAME is ", join(names, " or ")));
   }
   bool exists = access(text.c_str(), F_OK) == 0;
   if (!exists && !text.ends_with(".etch") && text.find('/') == std::string::npos) {
@@ -180,8 +181,9 @@ LoadedModel load_model(const std::string& text, const std::vector<DynamicDim>& d
   }
   LoadedModel out = load_file(text);
   if (!dynamic.empty()) {
-    fail("usage", cat("--dynamic ", dynamic[0].input, ":", dynamic[0].axis,
-                      ": the sizes of ", text, " are settled"),
+    fail("usage",
+         cat("--dynamic ", dynamic[0].input, ":", dynamic[0].axis, ": the sizes of ", text,
+             " are settled"),
          "Trace the model again");
   }
   return out;
@@ -193,8 +195,8 @@ std::vector<NamedTensor> example_inputs(const LoadedModel& model) {
   std::vector<std::pair<std::string, int64_t>> sizes;
   int64_t next = 2;
   for (const DynamicDim& d : model.dynamic) {
-    bool known = std::any_of(sizes.begin(), sizes.end(),
-                             [&](const auto& s) { return s.first == d.symbol; });
+    bool known =
+        std::any_of(sizes.begin(), sizes.end(), [&](const auto& s) { return s.first == d.symbol; });
     if (known) continue;
     next = std::max(next, d.low);
     sizes.push_back({d.symbol, std::min(next, d.high)});
@@ -216,12 +218,26 @@ std::vector<NamedTensor> example_inputs(const LoadedModel& model) {
   return out;
 }
 
+StateGuard::StateGuard(const std::vector<NamedTensor>& state) : state_(state) {
+  NoGrad no_grad;
+  for (const NamedTensor& s : state) before_.push_back(s.tensor.detach().clone());
+}
+
+StateGuard::~StateGuard() {
+  NoGrad no_grad;
+  for (size_t i = 0; i < before_.size(); ++i) {
+    Tensor live = state_[i].tensor.detach();
+    live.copy_(before_[i]);
+  }
+}
+
 Trace trace_model(const LoadedModel& model, const std::vector<NamedTensor>& inputs) {
   invariant(model.source.has_value(), "only code is traced");
   TraceOptions options;
   options.dynamic = model.dynamic;
   options.state = model.source->state;
   bool given = !inputs.empty() && model.dynamic.empty();
+  StateGuard guard(options.state);  // recording runs the code once
   return trace_flat(model.source->function, given ? inputs : example_inputs(model), options);
 }
 

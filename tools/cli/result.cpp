@@ -67,11 +67,16 @@ std::string output_hash(std::span<const NamedTensor> outputs) {
 std::string element_text(const Tensor& t, int64_t i) {
   Tensor one = t.detach().reshape({-1}).slice(0, i, i + 1);
   switch (t.dtype()) {
-    case DType::Bool: return one.to(DType::I64).to_vector<int64_t>()[0] != 0 ? "true" : "false";
-    case DType::F32: return cat(one.to_vector<float>()[0]);
-    case DType::F64: return cat(one.to_vector<double>()[0]);
-    case DType::U64: return cat(one.to_vector<uint64_t>()[0]);
-    default: return cat(one.to(DType::I64).to_vector<int64_t>()[0]);
+    case DType::Bool:
+      return one.to(DType::I64).to_vector<int64_t>()[0] != 0 ? "true" : "false";
+    case DType::F32:
+      return cat(one.to_vector<float>()[0]);
+    case DType::F64:
+      return cat(one.to_vector<double>()[0]);
+    case DType::U64:
+      return cat(one.to_vector<uint64_t>()[0]);
+    default:
+      return cat(one.to(DType::I64).to_vector<int64_t>()[0]);
   }
 }
 
@@ -106,16 +111,19 @@ Spread spread_of(const Tensor& t) {
   int64_t first = sizes.front(), last = sizes.back(), rest = n / first;
   if (sizes.size() >= 2 && first > 1) {
     double sum = 0;
-    for (int64_t i = 0; i < rest; ++i) sum += std::pow(deviation(&v[static_cast<size_t>(i)], first, rest), 2);
+    for (int64_t i = 0; i < rest; ++i)
+      sum += std::pow(deviation(&v[static_cast<size_t>(i)], first, rest), 2);
     out.inputs = std::sqrt(sum / static_cast<double>(rest));
   }
   if (last > 1) {
     double sum = 0;
-    for (int64_t i = 0; i < n; i += last) sum += std::pow(deviation(&v[static_cast<size_t>(i)], last, 1), 2);
+    for (int64_t i = 0; i < n; i += last)
+      sum += std::pow(deviation(&v[static_cast<size_t>(i)], last, 1), 2);
     out.classes = std::sqrt(sum / static_cast<double>(n / last));
   }
   double limit = kConstantShare * out.size;
-  out.nearly_constant = (out.inputs && *out.inputs <= limit) || (out.classes && *out.classes <= limit);
+  out.nearly_constant =
+      (out.inputs && *out.inputs <= limit) || (out.classes && *out.classes <= limit);
   return out;
 }
 
@@ -155,7 +163,8 @@ void write_outputs(std::span<const NamedTensor> outputs, const std::string& path
 
 std::vector<NamedTensor> read_outputs(const std::string& path) {
   std::vector<NamedTensor> out;
-  for (const auto& [name, h] : runtime::read_npz(path)) out.push_back({name, runtime::to_tensor(h)});
+  for (const auto& [name, h] : runtime::read_npz(path))
+    out.push_back({name, runtime::to_tensor(h)});
   return out;
 }
 

@@ -17,9 +17,9 @@ std::string first_values(const Tensor& t, int64_t count = 5);
 /// Element i as text.
 std::string element_text(const Tensor& t, int64_t i);
 
-/// How much an output varies: root mean square, over the other axes, of the standard deviation along the
-/// first axis (inputs) and along the last (classes). Nothing where the axis has one element or there
-/// is no such axis; f32 and f64 only.
+/// How much an output varies: root mean square, over the other axes, of the standard deviation
+/// along the first axis (inputs) and along the last (classes). Nothing where the axis has one
+/// element or there is no such axis; f32 and f64 only.
 struct Spread {
   std::optional<double> inputs, classes;
   /// Root mean square of the elements.
@@ -35,7 +35,7 @@ Spread spread_of(const Tensor& t);
 struct Difference {
   int64_t elements = 0;  // that differ
   int64_t bits = 0;
-  int64_t first = -1;    // row-major index, or -1
+  int64_t first = -1;  // row-major index, or -1
 };
 Difference difference(const Tensor& a, const Tensor& b);
 /// "[1, 0, 7]" for a row-major index.

@@ -68,13 +68,14 @@ Tensor literal_tensor(const InputSpec& spec, const Sizes& sizes, const std::stri
   std::vector<int64_t> values;
   for (const std::string& i : items) {
     bool word = i == "true" || i == "false";
-    values.push_back(word ? i == "true" : whole_number(i, "input", cat("the list for ", spec.name)));
+    values.push_back(word ? i == "true"
+                          : whole_number(i, "input", cat("the list for ", spec.name)));
   }
   Tensor wide = from_vector(values, to_shape(sizes)), out = wide.to(spec.type.dtype);
   std::vector<int64_t> kept = out.to(DType::I64).to_vector<int64_t>();
   if (!is_bool(spec.type.dtype) && kept != values) {
-    fail("input", cat("the list for ", spec.name, " holds a number that ", spec.type.dtype,
-                      " cannot"));
+    fail("input",
+         cat("the list for ", spec.name, " holds a number that ", spec.type.dtype, " cannot"));
   }
   return out;
 }
@@ -111,7 +112,8 @@ void check_type(const InputSpec& spec, const Tensor& t, DimValues& dims) {
       continue;
     }
     std::string symbol = to_text(want);
-    if (symbol.find_first_of(" *(") != std::string::npos) continue;  // the program checks expressions
+    if (symbol.find_first_of(" *(") != std::string::npos)
+      continue;  // the program checks expressions
     auto [it, fresh] = dims.emplace(symbol, size);
     if (!fresh && it->second != size) {
       fail("input", cat(spec.name, ": axis ", a, " is ", symbol, " = ", it->second, ", got ", size),
@@ -139,8 +141,8 @@ Sizes sizes_of(const InputSpec& spec, const DimValues& dims, int64_t default_siz
 Tensor made_tensor(const InputSpec& spec, const Sizes& sizes, const std::string& value) {
   if (value == "zeros") return zeros(to_shape(sizes), spec.type.dtype);
   if (value.starts_with("random:")) {
-    int64_t seed = whole_number(std::string_view(value).substr(7), "input",
-                                cat("the seed for ", spec.name));
+    int64_t seed =
+        whole_number(std::string_view(value).substr(7), "input", cat("the seed for ", spec.name));
     return random_tensor(spec.type.dtype, sizes, static_cast<uint64_t>(seed));
   }
   if (value.starts_with("[")) return literal_tensor(spec, sizes, value);
@@ -179,8 +181,9 @@ DynamicDim parse_dynamic(const std::string& text) {
     out.low = whole_number(parts[1], "usage", cat("--dynamic ", text));
     out.high = whole_number(parts[2], "usage", cat("--dynamic ", text));
     if (out.low < 0 || out.high < std::max<int64_t>(out.low, 2)) {
-      fail("usage", cat("--dynamic ", text, ": the range ", out.low, " to ", out.high,
-                        " holds no size of 2 or more"),
+      fail("usage",
+           cat("--dynamic ", text, ": the range ", out.low, " to ", out.high,
+               " holds no size of 2 or more"),
            "A trace is recorded with a size of at least 2");
     }
   }
@@ -243,8 +246,9 @@ Given read_inputs(std::span<const InputSpec> inputs, const std::vector<std::stri
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (values[i].empty()) values[i] = cat("random:", i + 1);
       if (values[i].starts_with("@") != files) continue;
-      Tensor t = files ? file_tensor(inputs[i], std::string_view(values[i]).substr(1))
-                       : made_tensor(inputs[i], sizes_of(inputs[i], known, default_size), values[i]);
+      Tensor t = files
+                     ? file_tensor(inputs[i], std::string_view(values[i]).substr(1))
+                     : made_tensor(inputs[i], sizes_of(inputs[i], known, default_size), values[i]);
       check_type(inputs[i], t, known);
       out.tensors[i] = {inputs[i].name, t};
     }

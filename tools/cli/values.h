@@ -34,11 +34,11 @@ DynamicDim parse_dynamic(const std::string& text);
 DimValues parse_dims(const std::vector<std::string>& texts);
 
 struct Given {
-  std::vector<NamedTensor> tensors;      // one per input
-  std::vector<std::string> described;    // "random:1", "@x.npy"
+  std::vector<NamedTensor> tensors;    // one per input
+  std::vector<std::string> described;  // "random:1", "@x.npy"
 };
-/// One tensor per input. Inputs without a value are random, seeded by their position; symbols without a
-/// size get `default_size`. UserError for unknown names, wrong types and sizes.
+/// One tensor per input. Inputs without a value are random, seeded by their position; symbols
+/// without a size get `default_size`. UserError for unknown names, wrong types and sizes.
 Given read_inputs(std::span<const InputSpec> inputs, const std::vector<std::string>& assignments,
                   const DimValues& dims, int64_t default_size);
 

@@ -20,7 +20,8 @@ const T& pick(Random& r, const std::vector<T>& items) {
 constexpr int64_t kMaxElements = 20000;
 
 double draw_real(Random& r, bool specials) {
-  static const double kSpecial[] = {0.0, -0.0, 1.0, -1.0, INFINITY, -INFINITY, NAN, 1e-40, 3e38, -1e-310};
+  static const double kSpecial[] = {0.0,       -0.0, 1.0,   -1.0, INFINITY,
+                                    -INFINITY, NAN,  1e-40, 3e38, -1e-310};
   if (specials && chance(r, 2)) return kSpecial[below(r, 10)];
   return (static_cast<double>(r() >> 11) * 0x1p-53 - 0.5) * (chance(r, 20) ? 200 : 6);
 }
@@ -56,9 +57,9 @@ class Generator {
   }
 
  private:
-  inline static const std::vector<DType> kOthers = {DType::Bool, DType::I8,  DType::U8,  DType::I16,
-                                                    DType::U16,  DType::I32, DType::U32, DType::I64,
-                                                    DType::U64};
+  inline static const std::vector<DType> kOthers = {DType::Bool, DType::I8,  DType::U8,
+                                                    DType::I16,  DType::U16, DType::I32,
+                                                    DType::U32,  DType::I64, DType::U64};
 
   Graph& graph() { return out_.graph; }
 
@@ -91,7 +92,8 @@ class Generator {
   /// An operand for position `i`: an old value, mostly a recent one, or a fresh input that fits.
   Value operand(const OpDef& op, size_t i, const std::vector<Value>& before) {
     const TensorType* first = before.empty() ? nullptr : &graph().type(before[0]);
-    if (op.kind == OpKind::Contraction && i == 1 && chance(r_, 70)) return contraction_partner(op, *first);
+    if (op.kind == OpKind::Contraction && i == 1 && chance(r_, 70))
+      return contraction_partner(op, *first);
     if (static_cast<int>(i) >= op.typed_to && first->rank() != 0) return indices(*first);
     for (int tries = 0; tries < 8; ++tries) {
       size_t back = static_cast<size_t>(below(r_, static_cast<int64_t>(values_.size())));
@@ -114,8 +116,9 @@ class Generator {
 
   Value contraction_partner(const OpDef&, const TensorType& a) {
     if (a.rank() == 4 && chance(r_, 60)) {
-      return add_input({a.dtype, {Dim(1 + below(r_, 4)), a.shape[1], Dim(1 + below(r_, 3)),
-                                  Dim(1 + below(r_, 3))}});
+      return add_input(
+          {a.dtype,
+           {Dim(1 + below(r_, 4)), a.shape[1], Dim(1 + below(r_, 3)), Dim(1 + below(r_, 3))}});
     }
     if (a.rank() < 2) return values_.back();
     return add_input({a.dtype, {a.shape.back(), Dim(1 + below(r_, 9))}});
@@ -150,7 +153,8 @@ class Generator {
                ? (chance(r_, 50) ? DType::F32 : DType::F64)
                : pick(r_, kOthers);
     }
-    if (Number* n = std::get_if<Number>(&v)) *n = make_number(main_, static_cast<double>(below(r_, 7) - 3));
+    if (Number* n = std::get_if<Number>(&v))
+      *n = make_number(main_, static_cast<double>(below(r_, 7) - 3));
     if (Axes* a = std::get_if<Axes>(&v)) draw_axes(op, rank, name, *a);
     if (Shape* s = std::get_if<Shape>(&v)) draw_sizes(x, name, *s);
   }
@@ -159,7 +163,8 @@ class Generator {
     if (name == "axes" && op.is_view() && chance(r_, 80)) {  // a permutation; others refuse it
       a.clear();
       for (int i = 0; i < rank; ++i) a.push_back(i);
-      for (size_t i = a.size(); i > 1; --i) std::swap(a[i - 1], a[static_cast<size_t>(below(r_, static_cast<int64_t>(i)))]);
+      for (size_t i = a.size(); i > 1; --i)
+        std::swap(a[i - 1], a[static_cast<size_t>(below(r_, static_cast<int64_t>(i)))]);
       if (!chance(r_, 50) && rank > 0) a.resize(1);
     } else if (name == "axes") {
       a.clear();
@@ -203,7 +208,8 @@ class Generator {
   }
 
   void try_operator() {
-    const OpDef& op = *all_ops()[static_cast<size_t>(below(r_, static_cast<int64_t>(all_ops().size())))];
+    const OpDef& op =
+        *all_ops()[static_cast<size_t>(below(r_, static_cast<int64_t>(all_ops().size())))];
     int count = op.min_operands;
     if (op.max_operands > count) count += static_cast<int>(below(r_, 3));
     std::vector<Value> in;

@@ -12,7 +12,8 @@ using namespace etch::difffuzz;
 namespace {
 
 struct Totals {
-  uint64_t rejected = 0, graphs = 0, nodes = 0, kernels = 0, runs = 0, special = 0, reductions = 0, fallbacks = 0;
+  uint64_t rejected = 0, graphs = 0, nodes = 0, kernels = 0, runs = 0, special = 0, reductions = 0,
+           fallbacks = 0;
   std::set<std::string_view> operators;
 };
 
@@ -61,9 +62,8 @@ int fuzz(uint64_t n, uint64_t seed, Totals& totals) {
       ++totals.rejected;  // eager refused a value, such as an index out of range
       continue;
     } catch (const std::exception& error) {
-      std::fprintf(stderr, "sample seed %llu threw: %s\n%s\n",
-                   static_cast<unsigned long long>(own), error.what(),
-                   ir::print(s.graph).c_str());
+      std::fprintf(stderr, "sample seed %llu threw: %s\n%s\n", static_cast<unsigned long long>(own),
+                   error.what(), ir::print(s.graph).c_str());
       ++mismatches;
       continue;
     }
@@ -98,7 +98,9 @@ int plant(uint64_t n, uint64_t seed) {
       std::printf("found    after %4llu graphs, %zu nodes left: %s\n",
                   static_cast<unsigned long long>(at + 1), small.graph.size(), bug.name.c_str());
     }
-    if (!seen) std::printf("MISSED   after %4llu graphs: %s\n", static_cast<unsigned long long>(at), bug.name.c_str());
+    if (!seen)
+      std::printf("MISSED   after %4llu graphs: %s\n", static_cast<unsigned long long>(at),
+                  bug.name.c_str());
     found += seen;
   }
   std::printf("planted bugs found: %zu of %zu\n", found, bugs.size());
@@ -120,11 +122,12 @@ int main(int argc, char** argv) {
     Totals t;
     int mismatches = fuzz(n, seed, t);
     double graphs = static_cast<double>(std::max<uint64_t>(1, t.graphs));
-    std::printf("graphs %llu, distinct operators %zu, mean nodes %.1f, fused kernels %llu, "
-                "kernels run compiled %llu\n",
-                static_cast<unsigned long long>(t.graphs), t.operators.size(),
-                static_cast<double>(t.nodes) / graphs, static_cast<unsigned long long>(t.kernels),
-                static_cast<unsigned long long>(t.runs));
+    std::printf(
+        "graphs %llu, distinct operators %zu, mean nodes %.1f, fused kernels %llu, "
+        "kernels run compiled %llu\n",
+        static_cast<unsigned long long>(t.graphs), t.operators.size(),
+        static_cast<double>(t.nodes) / graphs, static_cast<unsigned long long>(t.kernels),
+        static_cast<unsigned long long>(t.runs));
     std::printf("graphs with NaN or Inf %.1f %%, with a fused reduction %.1f %%, fallbacks %llu\n",
                 share(t.special, t.graphs), share(t.reductions, t.graphs),
                 static_cast<unsigned long long>(t.fallbacks));

@@ -111,15 +111,16 @@ std::vector<PlantedBug> planted_bugs() {
                     n.in[1] = n.in[0];
                     n.in[0] = zero;
                   })});
-  bugs.push_back({"codegen: a * b + c contracted to fma", change_exprs([](ExprNode& n, const auto& g) {
-                    if (n.op != Prim::Add || !is_float(n.dtype)) return;
-                    const ExprNode product = g.node(n.in[0]);
-                    if (product.op != Prim::Mul) return;
-                    n.op = Prim::Fma;
-                    n.in[2] = n.in[1];
-                    n.in[0] = product.in[0];
-                    n.in[1] = product.in[1];
-                  })});
+  bugs.push_back(
+      {"codegen: a * b + c contracted to fma", change_exprs([](ExprNode& n, const auto& g) {
+         if (n.op != Prim::Add || !is_float(n.dtype)) return;
+         const ExprNode product = g.node(n.in[0]);
+         if (product.op != Prim::Mul) return;
+         n.op = Prim::Fma;
+         n.in[2] = n.in[1];
+         n.in[0] = product.in[0];
+         n.in[1] = product.in[1];
+       })});
   bugs.push_back({"codegen: max forgets a NaN", change_exprs([](ExprNode& n, const auto& g) {
                     if (n.op != Prim::Max || !is_float(n.dtype)) return;
                     auto& graph = const_cast<ir::ExprGraph&>(g);

@@ -106,7 +106,7 @@ bool has_fused_reduction(const ir::Graph& g) {
 Engine draw_engine(Random& r) {
   Engine e;
   e.isa = runtime::isa_supported(runtime::Isa::Avx512) && r() % 2 == 0 ? runtime::Isa::Avx512
-                                                                      : runtime::Isa::Avx2;
+                                                                       : runtime::Isa::Avx2;
   e.tier = static_cast<int>(r() % 2);
   e.threads = 1 + static_cast<int>(r() % 2);
   return e;
@@ -134,7 +134,8 @@ std::optional<Mismatch> run_engines(const Sample& sample, const std::vector<Tens
   counts.fused_reduction = has_fused_reduction(optimized);
   if (plant.graph) plant.graph(optimized);
   runtime::Program interpreted = runtime::Program::build(optimized);
-  if (auto m = compare(sample, want, run_program(interpreted, sample), "interpreter, after passes")) {
+  if (auto m =
+          compare(sample, want, run_program(interpreted, sample), "interpreter, after passes")) {
     return m;
   }
   // A compiler of its own without a disk cache, so that planted kernels never reach anybody else.

@@ -23,16 +23,16 @@ std::string to_text(const Engine& e);
 
 /// Hooks through which a planted bug takes part; empty for the real thing.
 struct Plant {
-  std::function<void(ir::Graph&)> graph;             // after the passes
-  std::function<void(ir::loop::Kernel&)> kernel;     // before code generation
+  std::function<void(ir::Graph&)> graph;          // after the passes
+  std::function<void(ir::loop::Kernel&)> kernel;  // before code generation
 };
 
 struct Counts {
-  size_t fused_kernels = 0;   // in the optimised graph
+  size_t fused_kernels = 0;  // in the optimised graph
   uint64_t native_runs = 0;
-  size_t fallbacks = 0;       // kernels without machine code
+  size_t fallbacks = 0;  // kernels without machine code
   bool fused_reduction = false;
-  bool special = false;       // a NaN or infinity in some result
+  bool special = false;  // a NaN or infinity in some result
 };
 
 struct Mismatch {

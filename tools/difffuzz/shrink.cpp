@@ -11,8 +11,8 @@ namespace {
 
 using ir::Value;
 
-/// A copy with only result `keep` (all of them when negative), where the result of node `cut` became an
-/// input holding `value`.
+/// A copy with only result `keep` (all of them when negative), where the result of node `cut`
+/// became an input holding `value`.
 Sample rebuild(const Sample& s, int keep, ir::NodeId cut,
                const std::shared_ptr<const ir::Constant>& value) {
   Sample out;
@@ -76,8 +76,7 @@ std::vector<std::shared_ptr<const ir::Constant>> all_values(const Sample& s) {
   for (size_t i = 0; i < ids.size(); ++i) {
     auto keep = std::make_shared<Tensor>(out[first + i]);
     const runtime::TensorImpl& t = runtime::impl(*keep);
-    values[ids[i]] =
-        ir::make_constant(t.dtype, t.sizes, std::shared_ptr<const void>(keep, t.data));
+    values[ids[i]] = ir::make_constant(t.dtype, t.sizes, std::shared_ptr<const void>(keep, t.data));
   }
   return values;
 }
@@ -106,8 +105,8 @@ Sample shrink(const Sample& sample, const Engine& engine, const Plant& plant) {
       if (ir::is_input(n) || best.graph.is_result({id, 0})) continue;
       Sample next = rebuild(best, -1, id, values[id]);
       if (next.graph.size() > best.graph.size() || !fails(next, engine, plant)) continue;
-      bool progress = next.graph.size() < best.graph.size() ||
-                      next.inputs.size() < best.inputs.size();
+      bool progress =
+          next.graph.size() < best.graph.size() || next.inputs.size() < best.inputs.size();
       if (!progress) continue;
       best = std::move(next);
       smaller = true;

@@ -23,8 +23,8 @@ std::vector<std::string> operand_names(const OpDef& op) {
 bool is_variadic(const OpDef& op) { return op.max_operands != op.min_operands; }
 
 std::string parameter_type(const AttrValue& v) {
-  static const char* kTypes[] = {"bool", "int64_t", "double", "DType", "ir::Number",
-                                 "const Axes&", "SizeArgs", "const std::string&"};
+  static const char* kTypes[] = {"bool",       "int64_t",     "double",   "DType",
+                                 "ir::Number", "const Axes&", "SizeArgs", "const std::string&"};
   return kTypes[v.index()];
 }
 
@@ -115,7 +115,8 @@ std::string ops_header() {
     if (!is_variadic(*op)) continue;
     std::string n = operand_names(*op)[0];
     out += "inline " + wrap(cat("Tensor ", op->name(), "(",
-                                parameters(*op, true, "std::initializer_list<Tensor>"), ") {"), 4);
+                                parameters(*op, true, "std::initializer_list<Tensor>"), ") {"),
+                            4);
     out += cat("\n  return ", op->name(), "(std::span<const Tensor>(", n, ".begin(), ", n,
                ".size()), ", arguments(*op), ", loc);\n}\n");
   }
@@ -129,7 +130,8 @@ std::string ops_source() {
   for (const OpDef* op : all_ops()) {
     if (!op->info.generate_api) continue;
     out += "\n" + wrap(cat("Tensor ", op->name(), "(",
-                           parameters(*op, false, "std::span<const Tensor>"), ") {"), 4);
+                           parameters(*op, false, "std::span<const Tensor>"), ") {"),
+                       4);
     out += "\n  runtime::At at(loc);\n";
     std::string list;
     for (const std::string& n : operand_names(*op)) list += cat(list.empty() ? "" : ", ", n);
@@ -153,7 +155,8 @@ std::string type_names(DTypeSet set) {
   if (set == kInts) return "integers";
   std::string out;
   for (int i = 0; i < kDTypeCount; ++i) {
-    if (contains(set, static_cast<DType>(i))) out += cat(out.empty() ? "" : " ", static_cast<DType>(i));
+    if (contains(set, static_cast<DType>(i)))
+      out += cat(out.empty() ? "" : " ", static_cast<DType>(i));
   }
   return out;
 }

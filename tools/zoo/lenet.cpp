@@ -9,8 +9,8 @@ namespace {
 class Lenet : public nn::Module {
  public:
   Lenet(int64_t classes, Generator& rng) {
-    conv1_ = add_module("conv1",
-                        std::make_shared<nn::Conv2d>(1, 6, 5, rng, nn::Conv2dOptions{.padding = 2}));
+    conv1_ = add_module(
+        "conv1", std::make_shared<nn::Conv2d>(1, 6, 5, rng, nn::Conv2dOptions{.padding = 2}));
     conv2_ = add_module("conv2", std::make_shared<nn::Conv2d>(6, 16, 5, rng));
     pool_ = add_module("pool", std::make_shared<nn::MaxPool2d>(2));
     fc1_ = add_module("fc1", std::make_shared<nn::Linear>(400, 120, rng));

@@ -60,10 +60,10 @@ class Resnet18 : public nn::Module {
     for (int stage = 1; stage <= 4; ++stage) {
       int64_t out = int64_t{32} << stage, stride = stage == 1 ? 1 : 2;
       stages_.push_back(add_module(
-          cat("layer", stage), std::make_shared<nn::Sequential>(
-                                   std::initializer_list<std::shared_ptr<nn::Layer>>{
-                                       std::make_shared<Block>(in, out, stride, rng),
-                                       std::make_shared<Block>(out, out, 1, rng)})));
+          cat("layer", stage),
+          std::make_shared<nn::Sequential>(std::initializer_list<std::shared_ptr<nn::Layer>>{
+              std::make_shared<Block>(in, out, stride, rng),
+              std::make_shared<Block>(out, out, 1, rng)})));
       in = out;
     }
     fc_ = add_module("fc", std::make_shared<nn::Linear>(512, classes, rng));
@@ -85,8 +85,8 @@ class Resnet18 : public nn::Module {
   std::shared_ptr<nn::Linear> fc_;
 };
 
-/// Random images for the statistics, of the model's size up to a limit that keeps this quick; more of them
-/// where the last layers have few positions.
+/// Random images for the statistics, of the model's size up to a limit that keeps this quick; more
+/// of them where the last layers have few positions.
 Tensor calibration_batch(int64_t height, int64_t width, Generator& rng) {
   constexpr int64_t kMaxSide = 256, kPixels = 128 * 128, kFewest = 4, kMost = 16;
   int64_t h = std::min(height, kMaxSide), w = std::min(width, kMaxSide);

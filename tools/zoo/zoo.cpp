@@ -10,16 +10,19 @@ namespace etch::zoo {
 
 std::span<const ModelEntry> models() {
   static const std::array<ModelEntry, 3> kModels = {{
-      {"mlp", "perceptron 64-128-10 with relu, x f32[N, 64]",
+      {"mlp",
+       "perceptron 64-128-10 with relu, x f32[N, 64]",
        {{"features", 64, 1, 65536, "columns of x"},
         {"hidden", 128, 1, 65536, "width of the hidden layer"},
         {"classes", 10, 2, 65536, "number of logits"},
         {"seed", 1, 0, INT64_MAX, "of the weights"}},
        &mlp},
-      {"lenet", "LeNet-5 with relu and max pooling, x f32[N, 1, 28, 28]",
+      {"lenet",
+       "LeNet-5 with relu and max pooling, x f32[N, 1, 28, 28]",
        {{"classes", 10, 2, 65536, "number of logits"}, {"seed", 1, 0, INT64_MAX, "of the weights"}},
        &lenet},
-      {"resnet18", "ResNet-18 with batch norm in evaluation mode, x f32[N, 3, height, width]",
+      {"resnet18",
+       "ResNet-18 with batch norm in evaluation mode, x f32[N, 3, height, width]",
        {{"classes", 1000, 2, 65536, "number of logits"},
         {"height", 224, 32, 4096, "rows of an image"},
         {"width", 224, 32, 4096, "columns of an image"},

@@ -1,5 +1,5 @@
-// Models that come with the command. Weights are drawn from a seed and scaled so that activations keep
-// unit variance and logits vary with input and class.
+// Models that come with the command. Weights are drawn from a seed and scaled so that activations
+// keep unit variance and logits vary with input and class.
 #pragma once
 
 #include "etch/model.h"
@@ -22,9 +22,9 @@ void he_normal(Tensor weight, int64_t fan_in, Generator& rng);
 /// Normal weights of variance `gain` / fan_in.
 void scaled_normal(Tensor weight, int64_t fan_in, double gain, Generator& rng);
 
-/// Runs `forward` once in training mode, so that batch norms with momentum 1 keep that batch's statistics,
-/// then leaves the module in evaluation mode and scales `head` so that the logits that `forward` returns
-/// have a root mean square of 1.
+/// Runs `forward` once in training mode, so that batch norms with momentum 1 keep that batch's
+/// statistics, then leaves the module in evaluation mode and scales `head` so that the logits that
+/// `forward` returns have a root mean square of 1.
 void calibrate(nn::Module& module, nn::Linear& head, const std::function<Tensor()>& forward);
 
 }  // namespace etch::zoo
