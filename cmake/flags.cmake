@@ -18,7 +18,7 @@ target_compile_definitions(etch_flags INTERFACE ETCH_VERSION_TEXT="${PROJECT_VER
 # The numerics contract: no contraction, no fast-math. errno and FP traps are never observed.
 target_compile_options(etch_flags INTERFACE
   -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-semantic-interposition
-  -fvisibility-inlines-hidden
+  $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>
   -Wall -Wextra "$<$<CXX_COMPILER_ID:GNU>:-Wshadow=local>"
   # GCC 12 sees overflows and overlaps in inlined std::string code that cannot happen.
   "$<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-restrict;-Wno-stringop-overflow>"

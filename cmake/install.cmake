@@ -23,7 +23,7 @@ install(FILES ${CMAKE_BINARY_DIR}/EtchConfig.cmake ${CMAKE_BINARY_DIR}/EtchConfi
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Etch)
 
 # Relative to the file, so that the installed tree can be moved.
-file(RELATIVE_PATH ETCH_PC_PREFIX
-  /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+file(RELATIVE_PATH ETCH_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" ETCH_PC_PREFIX ${ETCH_PC_PREFIX})
 configure_file(cmake/etch-rt.pc.in ${CMAKE_BINARY_DIR}/etch-rt.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/etch-rt.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
