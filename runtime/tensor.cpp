@@ -1,6 +1,7 @@
 // Tensor's methods and the functions that make tensors.
 #include "etch/tensor.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "ir/ops/create.h"
@@ -464,6 +465,31 @@ Tensor from_bytes(const void* bytes, std::span<const int64_t> sizes, DType dtype
   size_t n = static_cast<size_t>(runtime::impl(t).numel) * itemsize(dtype);
   if (n != 0) std::memcpy(runtime::impl(t).data, bytes, n);
   return t;
+}
+
+std::string to_string(const Tensor& t) {
+  constexpr int64_t kShown = 16;
+  if (!t.defined()) return "undefined tensor";
+  runtime::PauseRecording pause;
+  Tensor flat = runtime::dense(t);
+  const TensorImpl& i = runtime::impl(flat);
+  std::string out = "[";
+  for (int64_t k = 0; k < std::min(i.numel, kShown); ++k) {
+    ir::Number n{i.dtype, 0};
+    size_t size = itemsize(i.dtype);
+    std::memcpy(&n.bits, static_cast<const std::byte*>(i.data) + static_cast<size_t>(k) * size,
+                size);
+    out += k != 0 ? ", " : "";
+    if (is_float(i.dtype)) {
+      append_text(out, ir::number_value(n));
+    } else if (is_signed_int(i.dtype)) {
+      int shift = 64 - bits(i.dtype);
+      append_text(out, static_cast<int64_t>(n.bits << shift) >> shift);
+    } else {
+      append_text(out, n.bits);
+    }
+  }
+  return cat(out, i.numel > kShown ? ", ...] " : "] ", i.dtype, i.sizes);
 }
 
 Tensor scalar_tensor(Scalar value, DType dtype) { return full(SizeList(Shape{}), value, dtype); }

@@ -205,7 +205,9 @@ void Squeeze::infer(const Infer& c, Types& out) {
     if (named && !have[i].is(1)) {
       c.fail(cat("axis ", i, " of ", have, " has size ", have[i], ", not 1"));
     }
-    bool gone = axes.empty() ? have[i].is(1) : named;
+    // Without named axes a symbolic size must be known: dropping it for some calls only would be
+    // a silent difference.
+    bool gone = axes.empty() ? have[i] == 1 : named;
     if (!gone) shape.push_back(have[i]);
   }
   out.push_back({c.in[0].dtype, shape});

@@ -194,9 +194,9 @@ const std::map<std::string_view, Handler>& handlers() {
        }},
       {"squeeze",
        [](Cases& c) {
-         c.with<Squeeze>({c.of({N(), d(1), d(3), d(1)})}, {{}});
+         c.with<Squeeze>({c.of({d(4), d(1), d(3), d(1)})}, {{}});
          c.with<Squeeze>({c.of({N(), d(1), d(3), d(1)})}, {{-1}});
-         c.with<Squeeze>({c.of({N(), d(3)})}, {{}});
+         c.with<Squeeze>({c.of({d(4), d(3)})}, {{}});
        }},
       {"unsqueeze", [](Cases& c) { c.with<Unsqueeze>({c.of({N(), d(3)})}, {{0, -1}}); }},
   };

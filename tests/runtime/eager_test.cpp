@@ -66,6 +66,12 @@ TEST_CASE("an empty transposed tensor can be reshaped", "[eager]") {
   CHECK(t.to_vector<float>().empty());
 }
 
+TEST_CASE("a tensor prints its values, dtype and shape", "[eager]") {
+  CHECK(to_string(tensor<float>({1, -2.5})) == "[1, -2.5] f32[2]");
+  CHECK(to_string(tensor<int8_t>({-3})) == "[-3] i8[1]");
+  CHECK(to_string(arange(Dim(40))).find(", 15, ...] i64[40]") != std::string::npos);
+}
+
 TEST_CASE("softmax of a row sums to one and matches a naive loop", "[eager]") {
   Generator rng(3);
   Tensor x = randn({5, 37}, rng) * 4;

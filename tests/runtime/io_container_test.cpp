@@ -1,10 +1,10 @@
 #include <thread>
 
-#include "io_test_util.h"
 #include "ir/support/hash.h"
 #include "runtime/io/container.h"
 #include "runtime/io/reader.h"
 #include "runtime/io/safetensors.h"
+#include "tests/runtime/io_test_util.h"
 
 using namespace etch;
 using namespace etch::runtime;

@@ -6,8 +6,8 @@
 #include <csignal>
 #include <thread>
 
-#include "io_test_util.h"
 #include "runtime/io/contained.h"
+#include "tests/runtime/io_test_util.h"
 
 using namespace etch;
 using namespace etch::runtime;

@@ -1,6 +1,6 @@
-#include "io_test_util.h"
 #include "ir/support/checked.h"
 #include "ir/support/hash.h"
+#include "tests/runtime/io_test_util.h"
 
 using namespace etch;
 

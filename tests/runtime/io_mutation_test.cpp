@@ -1,10 +1,10 @@
-#include "io_test_util.h"
 #include "ir/support/hash.h"
 #include "runtime/io/container.h"
 #include "runtime/io/json.h"
 #include "runtime/io/npy.h"
 #include "runtime/io/npz.h"
 #include "runtime/io/safetensors.h"
+#include "tests/runtime/io_test_util.h"
 
 using namespace etch;
 using namespace etch::runtime;

@@ -1,8 +1,8 @@
-#include "io_test_util.h"
 #include "runtime/io/crc32.h"
 #include "runtime/io/npy.h"
 #include "runtime/io/npz.h"
 #include "runtime/io/zip.h"
+#include "tests/runtime/io_test_util.h"
 
 using namespace etch;
 using namespace etch::runtime;

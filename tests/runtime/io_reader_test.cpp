@@ -1,5 +1,5 @@
-#include "io_test_util.h"
 #include "runtime/io/reader.h"
+#include "tests/runtime/io_test_util.h"
 
 using namespace etch;
 using namespace etch::runtime;

@@ -1,6 +1,6 @@
-#include "io_test_util.h"
 #include "runtime/io/reader.h"
 #include "runtime/io/safetensors.h"
+#include "tests/runtime/io_test_util.h"
 
 using namespace etch;
 using namespace etch::runtime;

@@ -122,6 +122,8 @@ TEST_CASE("whatever would be baked silently is refused with its line", "[trace]"
   Tensor big = randn({200, 200}, rng);
   CHECK_THROWS_WITH(trace([&](const Tensor& t) { return t + sum(big); }, x),
                     Contains("160000 bytes"));
+  CHECK_THROWS_WITH(trace([](const Tensor& t) { return squeeze(t, {}); }, x, n),
+                    Contains("N == 1"));
   // After any of these the thread is clean, and static sizes are plain numbers.
   Trace ok =
       trace([](const Tensor& t) { return t.reshape({t.size(1), -1}) * t.size(0).value(); }, x);
