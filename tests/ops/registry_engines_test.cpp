@@ -122,7 +122,7 @@ SymbolBindings sizes(int64_t n, int64_t m) {
   return {{Dim::symbol("N"), n}, {Dim::symbol("M"), m}};
 }
 
-/// squeeze() without axes asks which sizes are 1; a symbolic size counts as another.
+/// squeeze() without axes asks which sizes are 1, which a symbolic size does not answer.
 bool asks_for_ones(const OpCase& c) {
   return c.op == &ir::op_def<ir::Squeeze>() && c.attrs.as<ir::Squeeze::Attrs>().axes.empty();
 }
