@@ -206,6 +206,52 @@ void tape(const ir::OpDef& op, const void* attrs, std::span<const Tensor> in,
   }
 }
 
+Tensor tape_custom(std::span<const Tensor> in, const Tensor& out, const VjpFn& vjp) {
+  static const ir::OpDef* custom_op = [] {
+    auto* def = new ir::OpDef;  // lives as long as the process; only its name is used
+    def->info.name = "custom_vjp";
+    def->schema = &ir::attr_schema<ir::NoAttrs>();
+    return def;
+  }();
+  require_defined(out, "custom_vjp");
+  if (!needs_tape(in) || !is_float(impl(out).dtype)) return out;
+  // A handle of its own: the forward function may return one of its inputs.
+  Tensor result = out.detach();
+  auto node = std::make_shared<TapeNode>();
+  node->op = custom_op;
+  node->loc = current_loc();
+  node->order = next_order.fetch_add(1, std::memory_order_relaxed);
+  for (const Tensor& t : in) {
+    node->edges.push_back(edge_of(t));
+    node->in.push_back(save(t, true));
+  }
+  node->out.push_back(save_result(result, true));
+  node->custom = [vjp](const TapeNode& n, std::span<const Tensor> grads) {
+    std::vector<Tensor> inputs;
+    for (uint32_t i = 0; i < n.in.size(); ++i) inputs.push_back(restore(n, n.in[i], false, i));
+    std::vector<Tensor> down = vjp(inputs, restore(n, n.out[0], true, 0), grads[0]);
+    if (down.size() != inputs.size()) {
+      fail("custom_vjp",
+           cat("the gradient function gave ", down.size(), " gradients for ", inputs.size(),
+               " inputs"),
+           "Give an undefined Tensor where there is none", n.loc);
+    }
+    for (size_t i = 0; i < down.size(); ++i) {
+      if (down[i].defined() && impl(down[i]).sizes != impl(inputs[i]).sizes) {
+        fail("custom_vjp",
+             cat("the gradient of input ", i, " has shape ", impl(down[i]).sizes, ", the input ",
+                 impl(inputs[i]).sizes),
+             "Return gradients of the inputs' shapes", n.loc);
+      }
+    }
+    return down;
+  };
+  TensorImpl& t = impl(result);
+  t.grad = std::make_unique<GradMeta>();
+  t.grad->producer = node;
+  return result;
+}
+
 std::vector<Tensor> backward(std::span<const Tensor> roots, std::span<const Tensor> gradients,
                              std::span<const Tensor> inputs, bool create_graph) {
   bool mode_before = std::exchange(grad_mode, create_graph);
@@ -257,7 +303,7 @@ std::vector<Tensor> backward(std::span<const Tensor> roots, std::span<const Tens
     if (auto it = wanted_results.find(node.get()); it != wanted_results.end()) {
       for (auto [output, slot] : it->second) result[slot] = g[output];
     }
-    if (node->in.empty() && !node->edges.empty() && !node->custom) {
+    if (node->in.empty() && !node->edges.empty()) {
       fail("backward", "the graph of this tensor was already used and freed",
            "Call backward(gradient, true) the first time", node->loc);
     }
@@ -306,6 +352,19 @@ std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor
     seeds.push_back(ones(SizeList(outputs[i].shape()), outputs[i].dtype()));
   }
   return runtime::backward(outputs, seeds, inputs, create_graph);
+}
+
+std::function<Tensor(std::span<const Tensor>)> custom_vjp(
+    std::function<Tensor(std::span<const Tensor>)> forward, VjpFn backward) {
+  return [forward = std::move(forward),
+          backward = std::move(backward)](std::span<const Tensor> in) -> Tensor {
+    Tensor out;
+    {
+      NoGrad no_grad;
+      out = forward(in);
+    }
+    return runtime::tape_custom(in, out, backward);
+  };
 }
 
 Tensor grad(const Tensor& output, const Tensor& input, bool create_graph) {

@@ -56,6 +56,9 @@ bool needs_tape(std::span<const Tensor> in);
 void tape(const ir::OpDef& op, const void* attrs, std::span<const Tensor> in,
           std::span<const Tensor> out);
 
+/// Tapes a call whose gradient is the user's function; the result carries it.
+Tensor tape_custom(std::span<const Tensor> in, const Tensor& out, const VjpFn& vjp);
+
 /// Reverse sweep from `roots`; returns the gradients of `inputs`, or adds to every leaf's grad when
 /// `inputs` is empty.
 std::vector<Tensor> backward(std::span<const Tensor> roots, std::span<const Tensor> gradients,

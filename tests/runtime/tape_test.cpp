@@ -125,3 +125,23 @@ TEST_CASE("a chain of 200,000 recorded operators is destroyed without recursion"
   y = Tensor();
   CHECK(x.to_vector<float>()[0] == 1);
 }
+
+TEST_CASE("a gradient of one's own replaces the operators' and is checked", "[tape]") {
+  auto clipped = custom_vjp([](std::span<const Tensor> in) { return in[0] * 2; },
+                            [](std::span<const Tensor>, const Tensor& y, const Tensor& g) {
+                              return std::vector<Tensor>{clamp(g * y, -1, 1)};
+                            });
+  Tensor x = tensor<float>({-3, 0.1F, 3});
+  x.requires_grad_();
+  sum(clipped({{x}})).backward();
+  std::vector<float> g = x.grad().to_vector<float>();
+  CHECK(g[0] == -1);
+  CHECK(g[1] == Approx(0.2));
+  CHECK(g[2] == 1);
+  auto wrong = custom_vjp([](std::span<const Tensor> in) { return in[0] * 2; },
+                          [](std::span<const Tensor>, const Tensor&, const Tensor& grad) {
+                            return std::vector<Tensor>{sum(grad)};
+                          });
+  CHECK_THROWS_WITH(sum(wrong({{x}})).backward(),
+                    Catch::Contains("[custom_vjp] the gradient of input 0 has shape []"));
+}
