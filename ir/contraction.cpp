@@ -1,35 +1,14 @@
 #include "ir/contraction.h"
 
+#include "ir/dtype_dispatch.h"
+
 namespace etch::ir {
 namespace {
 
 /// Calls f with a value of the C++ type of `t`.
 template <class F>
 void with_type(DType t, F&& f) {
-  switch (t) {
-    case DType::F32:
-      return f(float{});
-    case DType::F64:
-      return f(double{});
-    case DType::I8:
-      return f(int8_t{});
-    case DType::I16:
-      return f(int16_t{});
-    case DType::I32:
-      return f(int32_t{});
-    case DType::I64:
-      return f(int64_t{});
-    case DType::U8:
-      return f(uint8_t{});
-    case DType::U16:
-      return f(uint16_t{});
-    case DType::U32:
-      return f(uint32_t{});
-    case DType::U64:
-      return f(uint64_t{});
-    default:
-      fail_internal(cat("no contraction kernel for ", t));
-  }
+  if (!with_numeric_type(t, f)) fail_internal(cat("no contraction kernel for ", t));
 }
 
 /// Element offset of `batch` (row-major over the leading axes of out) in a dense operand.
