@@ -11,8 +11,6 @@
 namespace etch {
 namespace {
 
-constexpr int64_t kMaxDim = (int64_t{1} << 61) - 1;
-
 enum class DimKind : uint8_t { Symbol, Sum, FloorDiv, Mod, Min, Max };
 
 /// coefficient * product of atoms; an atom is the id of a non-Sum expression.
@@ -29,7 +27,7 @@ struct DimNode {
 };
 
 int64_t checked(__int128 v) {
-  if (v > kMaxDim || v < -kMaxDim) {
+  if (v > kMaxSize || v < -kMaxSize) {
     fail("size", "size arithmetic overflows 61 bits", "Check the sizes that are multiplied here");
   }
   return static_cast<int64_t>(v);
@@ -315,6 +313,42 @@ Truth dim_less(Dim a, Dim b) {
   return Truth::Unknown;
 }
 
+Truth dim_holds(Dim a, Relation relation, Dim b) {
+  auto flip = [](Truth t) {
+    return t == Truth::Unknown ? t : t == Truth::Yes ? Truth::No : Truth::Yes;
+  };
+  switch (relation) {
+    case Relation::Equal:
+      return dim_equal(a, b);
+    case Relation::NotEqual:
+      return flip(dim_equal(a, b));
+    case Relation::Less:
+      return dim_less(a, b);
+    case Relation::LessEqual:
+      return flip(dim_less(b, a));
+  }
+  return Truth::Unknown;
+}
+
+std::string_view to_text(Relation relation) {
+  constexpr std::string_view kNames[] = {"==", "!=", "<", "<="};
+  return kNames[static_cast<size_t>(relation)];
+}
+
+bool relation_holds(int64_t a, Relation relation, int64_t b) {
+  switch (relation) {
+    case Relation::Equal:
+      return a == b;
+    case Relation::NotEqual:
+      return a != b;
+    case Relation::Less:
+      return a < b;
+    case Relation::LessEqual:
+      return a <= b;
+  }
+  return false;
+}
+
 bool dim_decide_equal(Dim a, Dim b) {
   Truth t = dim_equal(a, b);
   if (t != Truth::Unknown) return t == Truth::Yes;
@@ -470,7 +504,7 @@ class DimParser {
     if (at_ < s_.size() && s_[at_] >= '0' && s_[at_] <= '9') {
       int64_t v = 0;
       auto r = std::from_chars(s_.data() + at_, s_.data() + s_.size(), v);
-      if (r.ec != std::errc() || v > kMaxDim) return std::nullopt;
+      if (r.ec != std::errc() || v > kMaxSize) return std::nullopt;
       at_ = static_cast<size_t>(r.ptr - s_.data());
       return Dim(v);
     }

@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,12 +15,18 @@
 
 namespace etch {
 
+/// Sizes and everything computed from them lie in [-kMaxSize, kMaxSize].
+inline constexpr int64_t kMaxSize = (int64_t{1} << 61) - 1;
+/// The numbers, symbols and operations that one expression may be written with.
+inline constexpr int kMaxDimWeight = 256;
+
 template <class T>
 concept DimInteger = std::integral<T> && !std::same_as<T, bool>;
 
 /// One size: an integer of up to 62 bits, or an interned canonical expression. 8 bytes.
-/// Arithmetic is exact and overflow raises UserError. Turning an undecided expression into a number
-/// or a bool asks the thread's DimResolver; without one it raises UserError.
+/// Arithmetic is exact; overflow and expressions above kMaxDimWeight raise UserError. Turning an
+/// undecided expression into a number or a bool asks the thread's DimResolver; without one it
+/// raises UserError.
 class Dim {
  public:
   constexpr Dim() = default;
@@ -71,9 +78,20 @@ Dim dim_max(Dim a, Dim b);
 Dim dim_ceil_div(Dim a, Dim b);
 
 enum class Truth : uint8_t { No, Yes, Unknown };
-/// What is known without asking anybody; symbols are at least 0.
+/// How two sizes compare.
+enum class Relation : uint8_t { Equal, NotEqual, Less, LessEqual };
+/// Ranges of symbols and relations between sizes; ir/facts.h.
+class DimFacts;
+
+/// What is known without asking anybody: symbols are at least 0, and the facts that the thread's
+/// DimResolver offers.
 Truth dim_equal(Dim a, Dim b);
 Truth dim_less(Dim a, Dim b);
+Truth dim_holds(Dim a, Relation relation, Dim b);
+/// The same with `facts` in place of the thread's.
+Truth dim_equal(Dim a, Dim b, const DimFacts& facts);
+Truth dim_less(Dim a, Dim b, const DimFacts& facts);
+Truth dim_holds(Dim a, Relation relation, Dim b, const DimFacts& facts);
 /// Decides, through the DimResolver when unknown.
 bool dim_decide_equal(Dim a, Dim b);
 bool dim_decide_less(Dim a, Dim b);
@@ -116,8 +134,18 @@ bool operator==(Dim a, T b) {
   return dim_decide_equal(a, Dim(b));
 }
 inline Dim operator-(Dim a) { return dim_sub(Dim(0), a); }
-inline Dim& operator+=(Dim& a, Dim b) { return a = a + b; }
-inline Dim& operator*=(Dim& a, Dim b) { return a = a * b; }
+#define ETCH_DIM_ASSIGN(op)                                         \
+  inline Dim& operator op##=(Dim & a, Dim b) { return a = a op b; } \
+  template <DimInteger T>                                           \
+  Dim& operator op##=(Dim & a, T b) {                               \
+    return a = a op Dim(b);                                         \
+  }
+ETCH_DIM_ASSIGN(+)
+ETCH_DIM_ASSIGN(-)
+ETCH_DIM_ASSIGN(*)
+ETCH_DIM_ASSIGN(/)
+ETCH_DIM_ASSIGN(%)
+#undef ETCH_DIM_ASSIGN
 inline Dim min(Dim a, Dim b) { return dim_min(a, b); }
 inline Dim max(Dim a, Dim b) { return dim_max(a, b); }
 inline Dim ceil_div(Dim a, Dim b) { return dim_ceil_div(a, b); }
@@ -125,6 +153,16 @@ inline Dim ceil_div(Dim a, Dim b) { return dim_ceil_div(a, b); }
 /// "7", "N", "2*N + 1", "floordiv(N, 2)".
 std::string to_text(Dim d);
 inline void append_text(std::string& out, Dim d) { out += to_text(d); }
+/// Printing a size decides nothing, also inside a trace.
+template <class Traits>
+std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, Dim d) {
+  return out << to_text(d);
+}
+/// "==", "!=", "<", "<=".
+std::string_view to_text(Relation relation);
+inline void append_text(std::string& out, Relation r) { out += to_text(r); }
+/// Whether the relation holds between two numbers.
+bool relation_holds(int64_t a, Relation relation, int64_t b);
 /// Parses what to_text writes; nullopt when it does not.
 std::optional<Dim> parse_dim(std::string_view text);
 
@@ -146,6 +184,8 @@ class DimResolver {
   virtual int64_t value_of(Dim d) = 0;
   virtual bool equal(Dim a, Dim b) = 0;
   virtual bool less(Dim a, Dim b) = 0;
+  /// What is known besides; null for nothing. Asked before the above.
+  virtual const DimFacts* facts() const { return nullptr; }
 };
 DimResolver* dim_resolver();
 /// Installs `next` on this thread; returns the one before.

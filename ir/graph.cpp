@@ -175,6 +175,31 @@ void Graph::erase_input(size_t i) {
   }
 }
 
+void Graph::require(Dim lhs, Relation relation, Dim rhs, uint32_t loc) {
+  if (dim_holds(lhs, relation, rhs) == Truth::Yes) return;
+  for (const Constraint& c : constraints) {
+    bool swapped = (relation == Relation::Equal || relation == Relation::NotEqual) &&
+                   c.lhs.same_as(rhs) && c.rhs.same_as(lhs);
+    bool same = c.lhs.same_as(lhs) && c.rhs.same_as(rhs);
+    if (c.relation == relation && (same || swapped)) return;
+  }
+  constraints.push_back({lhs, relation, rhs, loc});
+}
+
+int first_violated(std::span<const Constraint> constraints,
+                   std::span<const SymbolBinding> bindings) {
+  for (size_t i = 0; i < constraints.size(); ++i) {
+    const Constraint& c = constraints[i];
+    try {
+      int64_t a = dim_eval(c.lhs, bindings), b = dim_eval(c.rhs, bindings);
+      if (!relation_holds(a, c.relation, b)) return static_cast<int>(i);
+    } catch (const UserError&) {
+      return static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
 uint32_t Graph::intern_scope(std::string_view path) {
   if (path.empty()) return 0;
   auto [it, fresh] =

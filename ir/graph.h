@@ -82,6 +82,15 @@ struct SymbolRange {
   int64_t high = (int64_t{1} << 61) - 1;
 };
 
+/// A relation between sizes that the graph relies on: an operator needed two sizes to be equal, or
+/// a branch was taken. Checked when a program binds its inputs.
+struct Constraint {
+  Dim lhs;
+  Relation relation = Relation::Equal;
+  Dim rhs;
+  uint32_t loc = 0;  // Graph::loc() of what needed it
+};
+
 /// A user's source line, kept as text so that it survives saving.
 struct GraphLoc {
   std::string file;
@@ -99,6 +108,7 @@ class Graph {
 
   std::string name = "main";
   std::vector<SymbolRange> symbols;
+  std::vector<Constraint> constraints;
 
   const Node& node(NodeId id) const { return nodes_[id]; }
   const TensorType& type(Value v) const { return nodes_[v.node].outputs[v.index]; }
@@ -137,6 +147,9 @@ class Graph {
   void erase_input(size_t i);
   void set_output_type(Value v, TensorType t) { nodes_[v.node].outputs[v.index] = std::move(t); }
   void rename_input(size_t i, std::string name) { inputs_[i].name = std::move(name); }
+
+  /// Adds a constraint, stamped with `loc`, unless the ranges and constraints so far imply it.
+  void require(Dim lhs, Relation relation, Dim rhs, uint32_t loc = 0);
 
   // Scope paths ("encoder.layer.3") and source lines; entry 0 is "unknown".
   uint32_t intern_scope(std::string_view path);
@@ -187,6 +200,11 @@ class Graph {
   std::unordered_map<std::string, uint32_t> scope_ids_, loc_ids_;
   uint32_t current_scope_ = 0, current_loc_ = 0;
 };
+
+/// Index of the first constraint that does not hold under `bindings` (one that cannot be computed,
+/// as it divides by 0, does not hold), or -1.
+int first_violated(std::span<const Constraint> constraints,
+                   std::span<const SymbolBinding> bindings);
 
 // The structural operators.
 const OpDef& input_op();

@@ -74,6 +74,8 @@ class Parser {
   void function();
   Block block();
   void symbol(Block& b);
+  void constraint(Block& b);
+  Relation relation();
   void result(Block& b);
   void node(Block& b);
   void input(Block& b, const Names& names, InputKind kind);
@@ -86,6 +88,7 @@ class Parser {
   SmallVec<Value, 4> operands(const Block& b);
   Types types();
   void origin(Block& b);
+  uint32_t source_line(Block& b);
   void define(Block& b, const Names& names, NodeId id, size_t at);
   void check_types(std::string_view what, const Types& declared, const Types& inferred, size_t at);
   void count_flat(Block& b, size_t more, size_t at);
@@ -140,6 +143,8 @@ Parser::Block Parser::block() {
   while (!lex_.eat('}')) {
     if (lex_.eat_word("symbol")) {
       symbol(b);
+    } else if (lex_.eat_word("require")) {
+      constraint(b);
     } else if (lex_.eat_word("result")) {
       result(b);
     } else {
@@ -174,6 +179,29 @@ void Parser::symbol(Block& b) {
   b.graph.symbols.push_back(range);
 }
 
+Relation Parser::relation() {
+  if (lex_.eat('<')) return lex_.eat('=') ? Relation::LessEqual : Relation::Less;
+  Relation r = lex_.eat('!') ? Relation::NotEqual : Relation::Equal;
+  if (r == Relation::Equal) lex_.expect('=', "of ==, !=, < or <=");
+  lex_.expect('=', "to complete the relation");
+  return r;
+}
+
+void Parser::constraint(Block& b) {
+  size_t at = lex_.peek().at;
+  if (b.graph.constraints.size() >= limits_.constraints) {
+    lex_.fail_at(at, cat("more than ", limits_.constraints, " constraints"));
+  }
+  lex_.expect('[', "before the constraint");
+  Constraint c;
+  c.lhs = values_.dim("=!<");
+  c.relation = relation();
+  c.rhs = values_.dim("]");
+  lex_.expect(']', "after the constraint");
+  c.loc = source_line(b);
+  b.graph.constraints.push_back(c);
+}
+
 void Parser::result(Block& b) {
   std::string name = values_.name("the quoted name of the result");
   lex_.expect('=', "and a value");
@@ -206,7 +234,8 @@ void Parser::node(Block& b) {
     } while (lex_.eat(','));
   }
   if (!lex_.is_punct('=')) {
-    lex_.fail_here(names.empty() ? "a value, 'symbol', 'result' or '}'" : "'=' and an operator");
+    lex_.fail_here(names.empty() ? "a value, 'symbol', 'require', 'result' or '}'"
+                                 : "'=' and an operator");
   }
   lex_.take();
   Token word = lex_.expect(Tok::Word, "the name of an operator");
@@ -338,7 +367,7 @@ Types Parser::types() {
 
 /// Sets what the next node is stamped with.
 void Parser::origin(Block& b) {
-  uint32_t scope = 0, loc = 0;
+  uint32_t scope = 0;
   if (lex_.eat_word("in")) {
     std::string_view text = lex_.peek().text;
     if (lex_.peek().kind == Tok::String && text == b.scope_text) {
@@ -349,17 +378,20 @@ void Parser::origin(Block& b) {
     }
     scope = b.scope;
   }
-  if (lex_.eat_word("at")) {
-    std::string_view text = lex_.peek().text;
-    std::string file = values_.name("a quoted file");
-    lex_.expect(':', "and a line number");
-    auto line = static_cast<uint32_t>(values_.integer("a line number", 1, UINT32_MAX));
-    if (text != b.file_text || line != b.line) b.loc = b.graph.intern_loc(file, line);
-    b.file_text = text;
-    b.line = line;
-    loc = b.loc;
-  }
-  b.graph.set_origin(scope, loc);
+  b.graph.set_origin(scope, source_line(b));
+}
+
+/// The optional "at file:line"; 0 without it.
+uint32_t Parser::source_line(Block& b) {
+  if (!lex_.eat_word("at")) return 0;
+  std::string_view text = lex_.peek().text;
+  std::string file = values_.name("a quoted file");
+  lex_.expect(':', "and a line number");
+  auto line = static_cast<uint32_t>(values_.integer("a line number", 1, UINT32_MAX));
+  if (text != b.file_text || line != b.line) b.loc = b.graph.intern_loc(file, line);
+  b.file_text = text;
+  b.line = line;
+  return b.loc;
 }
 
 void Parser::define(Block& b, const Names& names, NodeId id, size_t at) {

@@ -102,12 +102,12 @@ Token Lexer::expect(Tok kind, std::string_view what) {
   return take();
 }
 
-std::string_view Lexer::take_dim(size_t limit) {
+std::string_view Lexer::take_dim(size_t limit, std::string_view stops) {
   size_t begin = token_.at, end = begin;
   int depth = 0;
   for (; end < text_.size() && end - begin <= limit; ++end) {
     char c = text_[end];
-    if (c == '\n' || (depth == 0 && (c == ',' || c == ']'))) break;
+    if (c == '\n' || (depth == 0 && stops.find(c) != std::string_view::npos)) break;
     depth += c == '(' ? 1 : c == ')' ? -1 : 0;
   }
   if (end - begin > limit) {
@@ -115,6 +115,7 @@ std::string_view Lexer::take_dim(size_t limit) {
   }
   at_ = end;
   advance();
+  while (end > begin && text_[end - 1] == ' ') --end;
   return text_.substr(begin, end - begin);
 }
 

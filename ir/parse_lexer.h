@@ -56,9 +56,9 @@ class Lexer {
   void expect(char c, std::string_view what);
   void expect_word(std::string_view word);
   Token expect(Tok kind, std::string_view what);
-  /// The raw text up to a ',' or ']' outside parentheses, starting at the current token; at most
-  /// `limit` bytes on one line. The separator becomes the current token.
-  std::string_view take_dim(size_t limit);
+  /// The raw text up to one of `stops` outside parentheses, starting at the current token; at most
+  /// `limit` bytes on one line, without trailing spaces. The separator becomes the current token.
+  std::string_view take_dim(size_t limit, std::string_view stops);
 
   /// Raises UserError of kind Unreadable: "source:line:column: expected ..., found ...".
   [[noreturn]] void fail_here(std::string_view expected) const;

@@ -8,8 +8,6 @@
 namespace etch::ir {
 namespace {
 
-constexpr int64_t kMaxSize = (int64_t{1} << 61) - 1;
-
 std::optional<int64_t> decimal(std::string_view text) {
   int64_t v = 0;
   auto r = std::from_chars(text.data(), text.data() + text.size(), v);
@@ -86,9 +84,9 @@ DType ValueParser::dtype() {
   return *t;
 }
 
-Dim ValueParser::dim() {
+Dim ValueParser::dim(std::string_view stops) {
   size_t at = lex_.peek().at;
-  std::string_view text = lex_.take_dim(limits_.dim_bytes);
+  std::string_view text = lex_.take_dim(limits_.dim_bytes, stops);
   if (auto v = decimal(text); v && *v <= kMaxSize && *v >= -kMaxSize) return Dim(*v);
   if (auto known = known_dims_.find(text); known != known_dims_.end()) return known->second;
   std::optional<Dim> d;

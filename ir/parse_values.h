@@ -17,6 +17,8 @@ class ValueParser {
   std::string name(std::string_view what);
   /// A decimal number in [low, high].
   int64_t integer(std::string_view what, int64_t low, int64_t high);
+  /// A size that ends before one of `stops`.
+  Dim dim(std::string_view stops = ",]");
   /// "f32[2, N]".
   TensorType type();
   /// The optional "{name=value, ...}" of an operator; fields that are not named keep their default.
@@ -30,7 +32,6 @@ class ValueParser {
   struct AttrReader;
 
   DType dtype();
-  Dim dim();
   Shape dims();
   uint64_t hex_bits(DType t);
   AttrValue attribute(const AttrValue& like);

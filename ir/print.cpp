@@ -39,6 +39,7 @@ class Printer {
   void graph_lines() {
     number_values();
     for (const SymbolRange& s : g_.symbols) symbol_line(s);
+    for (const Constraint& c : g_.constraints) constraint_line(c);
     for (NodeId id : g_) {
       out_ += "  ";
       node(id);
@@ -90,6 +91,12 @@ class Printer {
     append("  symbol ", s.symbol);
     SymbolRange any;
     if (s.low != any.low || s.high != any.high) append(" in [", s.low, ", ", s.high, "]");
+    out_ += '\n';
+  }
+
+  void constraint_line(const Constraint& c) {
+    append("  require [", c.lhs, " ", c.relation, " ", c.rhs, "]");
+    if (options_.origins) source_line(c.loc);
     out_ += '\n';
   }
 
@@ -172,10 +179,14 @@ class Printer {
       out_ += " in ";
       append_quoted(out_, g_.scope(n.scope));
     }
-    if (n.loc == 0) return;
+    source_line(n.loc);
+  }
+
+  void source_line(uint32_t loc) {
+    if (loc == 0) return;
     out_ += " at ";
-    append_quoted(out_, g_.loc(n.loc).file);
-    append(":", g_.loc(n.loc).line);
+    append_quoted(out_, g_.loc(loc).file);
+    append(":", g_.loc(loc).line);
   }
 
   std::string& out_;

@@ -19,7 +19,9 @@ class Comparison {
   Comparison(const Graph& a, const Graph& b, std::vector<Pair>& todo) : a_(a), b_(b), todo_(todo) {}
 
   bool run() {
-    if (a_.name != b_.name || a_.size() != b_.size() || !same_symbols()) return false;
+    if (a_.name != b_.name || a_.size() != b_.size() || !same_symbols() || !same_constraints()) {
+      return false;
+    }
     partner_.assign(a_.capacity(), kNoNode);
     NodeId other = b_.first();
     for (NodeId id : a_) {
@@ -42,6 +44,19 @@ class Comparison {
                       });
   }
 
+  bool same_loc(uint32_t x, uint32_t y) const {
+    const GraphLoc &l = a_.loc(x), &r = b_.loc(y);
+    return l.file == r.file && l.line == r.line;
+  }
+
+  bool same_constraints() const {
+    return std::equal(a_.constraints.begin(), a_.constraints.end(), b_.constraints.begin(),
+                      b_.constraints.end(), [&](const Constraint& x, const Constraint& y) {
+                        return x.lhs.same_as(y.lhs) && x.relation == y.relation &&
+                               x.rhs.same_as(y.rhs) && same_loc(x.loc, y.loc);
+                      });
+  }
+
   bool same_node(NodeId x, NodeId y) {
     const Node& m = a_.node(x);
     const Node& n = b_.node(y);
@@ -49,9 +64,7 @@ class Comparison {
     if (!same_constant(m.constant.get(), n.constant.get())) return false;
     if ((m.body == nullptr) != (n.body == nullptr)) return false;
     if (m.body != n.body) todo_.push_back({m.body.get(), n.body.get()});
-    const GraphLoc &l = a_.loc(m.loc), &r = b_.loc(n.loc);
-    if (a_.scope(m.scope) != b_.scope(n.scope) || l.file != r.file || l.line != r.line)
-      return false;
+    if (a_.scope(m.scope) != b_.scope(n.scope) || !same_loc(m.loc, n.loc)) return false;
     return std::equal(m.outputs.begin(), m.outputs.end(), n.outputs.begin(), n.outputs.end(),
                       [](auto& s, auto& t) { return same_type(s, t); }) &&
            std::equal(m.inputs.begin(), m.inputs.end(), n.inputs.begin(), n.inputs.end(),

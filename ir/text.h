@@ -8,6 +8,8 @@
 //   }
 //   graph "main" {
 //     symbol N in [1, 1024]
+//     symbol M
+//     require [N == M] at "net.cpp":7                       // relations: == != < <=
 //     %0 = input "x" : f32[N, 4] in "encoder" at "net.cpp":12
 //     %1 = state "w" : f32[4]
 //     %2 = constant #<32 hex digits> [0x3f800000] : f32[]   // elements as bits, up to 16 of them
@@ -70,6 +72,7 @@ struct TextLimits {
   size_t name_bytes = 4096;  // of a name, scope path, file or string attribute
   size_t dim_bytes = 256;    // of one symbolic size
   size_t symbols = 4096;
+  size_t constraints = 4096;
 };
 
 /// Reads what print() writes. Treats the text as hostile: never crashes, stays inside `limits`,

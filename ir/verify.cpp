@@ -225,6 +225,14 @@ std::string check_symbols(const Graph& g) {
   return "";
 }
 
+std::string check_constraints(const Graph& g) {
+  for (const Constraint& c : g.constraints) {
+    if (dim_holds(c.lhs, c.relation, c.rhs) != Truth::No) continue;
+    return cat("constraint ", c.lhs, " ", c.relation, " ", c.rhs, " never holds");
+  }
+  return "";
+}
+
 constexpr VerifyRule kRules[] = {
     {"order", "every walk follows the links", check_links},
     {"operands", "operands exist and are computed before their users, so there is no cycle",
@@ -238,6 +246,7 @@ constexpr VerifyRule kRules[] = {
     {"fusions", "a body can be called with the operands of its node", check_fusions},
     {"types", "declared types are what inference gives", check_types},
     {"symbols", "ranges of symbolic sizes have members", check_symbols},
+    {"constraints", "there are sizes that the graph can run on", check_constraints},
 };
 
 /// The first broken rule of one graph, or "".

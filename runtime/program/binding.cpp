@@ -29,6 +29,30 @@ std::string symbol_text(std::span<const SymbolBinding> symbols) {
   return out;
 }
 
+/// " with N = 3 (input 'x' axis 0), M = 4 (input 'y' axis 0)" for the symbols of the two sizes.
+std::string symbol_sources(const Plan& plan, const ir::Constraint& c,
+                           std::span<const SymbolBinding> symbols) {
+  SmallVec<Dim, 4> used;
+  dim_symbols(c.lhs, used);
+  dim_symbols(c.rhs, used);
+  std::string out;
+  for (Dim d : used) {
+    out += cat(out.empty() ? " with " : ", ", d, " = ", dim_eval(d, symbols));
+    std::string where;
+    auto find = [&](std::span<const Port> ports, std::string_view kind) {
+      for (const Port& p : ports) {
+        for (size_t axis = 0; where.empty() && axis < p.type.shape.size(); ++axis) {
+          if (p.type.shape[axis].same_as(d)) where = cat(kind, " '", p.name, "' axis ", axis);
+        }
+      }
+    };
+    find(plan.inputs, "input");
+    find(plan.states, "state");
+    out += cat(" (", where, ")");
+  }
+  return out;
+}
+
 [[noreturn]] void fail_window(const Step& s, std::span<const SymbolBinding> symbols) {
   fail("run", cat("'", s.name, "' would read or write outside its operands", symbol_text(symbols)),
        "The program does not hold for these sizes", s.loc);
@@ -68,6 +92,7 @@ void Binding::bind(std::span<const PortValue> inputs, std::span<const PortValue>
   check_ranges();
   check_sizes(inputs, false);
   check_sizes(states, true);
+  check_constraints();
   check_requirements();
   size_buffers();
   place_buffers();
@@ -131,6 +156,17 @@ void Binding::check_ranges() const {
     fail("run", cat("size ", r.symbol, " = ", v, " is outside its range ", r.low, " to ", r.high),
          "The program was made for that range");
   }
+}
+
+void Binding::check_constraints() const {
+  const ir::Graph& g = *plan_.graph;
+  int at = ir::first_violated(g.constraints, symbols_);
+  if (at < 0) return;
+  const ir::Constraint& c = g.constraints[static_cast<size_t>(at)];
+  const ir::GraphLoc& loc = g.loc(c.loc);
+  fail("run",
+       cat("expected ", c.lhs, " ", c.relation, " ", c.rhs, symbol_sources(plan_, c, symbols_)),
+       "The program was recorded for sizes where that holds", {loc.file.c_str(), loc.line});
 }
 
 void Binding::check_requirements() const {

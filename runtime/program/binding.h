@@ -60,6 +60,7 @@ class Binding {
   void bind_symbols(std::span<const PortValue> values, bool state);
   void check_sizes(std::span<const PortValue> values, bool state) const;
   void check_ranges() const;
+  void check_constraints() const;
   void check_requirements() const;
   void size_buffers();
   void place_buffers();

@@ -168,6 +168,10 @@ void Planner::collect_symbols() {
       if (r.symbol.same_as(range.symbol)) r = range;
     }
   }
+  for (const ir::Constraint& c : g_.constraints) {
+    check_symbols(c.lhs, "a constraint");
+    check_symbols(c.rhs, "a constraint");
+  }
   for (NodeId id : g_) {
     if (!needed_[id]) continue;
     const Node& n = g_.node(id);

@@ -348,6 +348,43 @@ std::span<const Port> Program::states() const { return plan_->states; }
 std::span<const Port> Program::outputs() const { return plan_->outputs; }
 bool Program::writes_state() const { return !plan_->nexts.empty(); }
 
+std::optional<SymbolBindings> Program::symbols_of(std::span<const Tensor> inputs) const {
+  if (inputs.size() != plan_->inputs.size()) return std::nullopt;
+  SymbolBindings symbols;
+  auto known = [&](uint32_t s) {
+    return std::find_if(symbols.begin(), symbols.end(), [&](const SymbolBinding& b) {
+      return b.symbol.same_as(plan_->symbols[s].symbol);
+    });
+  };
+  for (bool bound : {false, true}) {  // a size may name a symbol that a later input binds
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const TensorImpl& t = runtime::impl(inputs[i]);
+      const std::vector<AxisRule>& rules = plan_->input_axes[i];
+      if (t.dtype != plan_->inputs[i].type.dtype || t.sizes.size() != rules.size()) {
+        return std::nullopt;
+      }
+      for (size_t axis = 0; axis < rules.size(); ++axis) {
+        int64_t got = t.sizes[axis];
+        uint32_t s = rules[axis].symbol;
+        if (s == ~0u) {
+          if (bound && dim_eval(rules[axis].expected, symbols) != got) return std::nullopt;
+        } else if (auto at = known(s); at != symbols.end()) {
+          if (at->value != got) return std::nullopt;
+        } else {
+          const ir::SymbolRange& r = plan_->symbols[s];
+          if (got < r.low || got > r.high) return std::nullopt;
+          symbols.push_back({r.symbol, got});
+        }
+      }
+    }
+  }
+  return symbols;
+}
+
+int Program::check_constraints(std::span<const SymbolBinding> symbols) const {
+  return ir::first_violated(plan_->graph->constraints, symbols);
+}
+
 ProgramStats Program::stats() const {
   ProgramStats out;
   out.steps = plan_->steps.size();

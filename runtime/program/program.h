@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -66,6 +67,12 @@ class Program {
   /// Whether runs write to the State.
   bool writes_state() const;
   ProgramStats stats() const;
+
+  /// The values of the symbols for `inputs`; nullopt when their count, dtypes, ranks, fixed sizes
+  /// or ranges do not fit the signature. Constraints are not looked at.
+  std::optional<SymbolBindings> symbols_of(std::span<const Tensor> inputs) const;
+  /// Index into graph().constraints of the first that does not hold, or -1.
+  int check_constraints(std::span<const SymbolBinding> symbols) const;
 
   /// Fixes the sizes of a call without running it; Context::output_sizes() answers after it.
   void bind(const State& state, Context& context, std::span<const InputView> inputs) const;

@@ -21,6 +21,8 @@ fn @f0 "scaled relu" {
 graph "main" {
   symbol N in [1, 1024]
   symbol M
+  require [2*M + 1 <= N] at "net.cpp":7
+  require [M != N]
   %0 = input "x" : f32[N, 4] in "encoder" at "net.cpp":12
   %1 = state "w" : f32[2*M + 1]
   %2 = constant #ced8d38a3b6d16dd41f42d2a0f7d9c7f [0x3f800000, 0x80000000] : f32[2]
@@ -108,6 +110,10 @@ TEST_CASE("any single difference makes graphs unequal") {
       {"\"main\"", "\"main2\""},
       {"N in [1, 1024]", "N in [2, 1024]"},
       {"  symbol M\n", ""},
+      {"2*M + 1 <= N", "2*M + 1 < N"},
+      {"2*M + 1 <= N", "2*M <= N"},
+      {"\"net.cpp\":7", "\"net.cpp\":8"},
+      {"  require [M != N]\n", ""},
       {"input \"x\"", "input \"z\""},
       {"\"encoder\"", "\"decoder\""},
       {":12", ":13"},
@@ -171,7 +177,7 @@ TEST_CASE("errors name the source, line, column, what was expected and what was 
       {"%0 = input \"x\" : f16[1]", "f16 is not supported yet"},
       {"%0 = input \"x\" : f32[4611686018427387904]", "3:22: expected a size"},
       {"%0 = input \"x\" : f32[1152921504606846976, 8]", "more bytes than"},
-      {"%0 = input \"x\" : f32[2 : ", "3:22: expected a size, found '2 : '"},
+      {"%0 = input \"x\" : f32[2 : ", "3:22: expected a size, found '2 :'"},
       {"%0 = input \"x : f32[2]", "expected a closing '\"'"},
       {"%0, %1 = input \"x\" : f32[2]", "expected 1 values before '=', found 2"},
       {"%0 = constant : f32[]", "expected '#' and a content hash"},
@@ -186,7 +192,7 @@ TEST_CASE("errors name the source, line, column, what was expected and what was 
       {"%0 = input \"x\" : f32[]\nresult \"y\" = %0 -> state 0", "input 0 is not a state"},
       {"symbol N in [5, 4]", "expected the largest size from 5"},
       {"symbol N\nsymbol N", "declared twice"},
-      {"nonsense", "expected a value, 'symbol', 'result' or '}', found 'nonsense'"},
+      {"nonsense", "expected a value, 'symbol', 'require', 'result' or '}', found 'nonsense'"},
       {"%0 = full() {value=f32:0x0} : f32[]\n%1 = input \"x\" : f32[]", "come before all other"},
   };
   for (const auto& [lines, message] : cases) {
@@ -197,6 +203,33 @@ TEST_CASE("errors name the source, line, column, what was expected and what was 
   CHECK_THAT(parse_error("etch.ir 2\n"), Catch::Contains("grammar 2 is newer"));
   CHECK_THAT(parse_error(sample() + "}"),
              Catch::Contains("expected the end of the text, found '}'"));
+}
+
+TEST_CASE("a constraint between sizes names a relation, and one that never holds is refused") {
+  for (Relation r : {Relation::Equal, Relation::NotEqual, Relation::Less, Relation::LessEqual}) {
+    Graph g = parse(wrap(cat("symbol N\nsymbol M\nrequire [min(N, 4) + 1 ", r, " 2*M]")));
+    REQUIRE(g.constraints.size() == 1);
+    CHECK(g.constraints[0].relation == r);
+    CHECK(to_text(g.constraints[0].rhs) == "2*M");
+    CHECK(same_graph(g, parse(print(g))));
+  }
+  CHECK_THAT(parse_error(wrap("require [N > M]")),
+             Catch::Contains("expected a size, found 'N > M"));
+  CHECK_THAT(parse_error(wrap("require [N = M]")), Catch::Contains("expected '='"));
+  CHECK_THAT(parse_error(wrap("require [N + 1 <= N]")),
+             Catch::Contains("rule 'constraints'") && Catch::Contains("never holds"));
+}
+
+TEST_CASE("a graph keeps one of equal constraints, and none that always holds") {
+  Graph g;
+  Dim n = Dim::symbol("N"), m = Dim::symbol("M");
+  g.require(n, Relation::Equal, m, g.intern_loc("a.cpp", 3));
+  g.require(m, Relation::Equal, n);
+  g.require(n, Relation::Less, n + 1);
+  g.require(n, Relation::Less, m + 1);
+  g.require(m + 1, Relation::Less, n);
+  REQUIRE(g.constraints.size() == 3);
+  CHECK(g.loc(g.constraints[0].loc).line == 3);
 }
 
 TEST_CASE("names may hold any bytes but stay on one line of text") {
@@ -211,7 +244,8 @@ TEST_CASE("names may hold any bytes but stay on one line of text") {
 
 TEST_CASE("every limit of the parser holds at the limit and refuses one beyond") {
   std::string text = wrap(
-      "symbol N\n%0 = input \"ab\" : f32[N + 1, 2]\n%1 = concat(%0, %0) {axis=0} : f32[2*N + 2, "
+      "symbol N\nrequire [1 <= N]\n%0 = input \"ab\" : f32[N + 1, 2]\n%1 = concat(%0, %0) {axis=0} "
+      ": f32[2*N + 2, "
       "2]\n"
       "%2 = sum(%1) {axes=[0, 1]} : f32[]");
   auto check = [&](auto member, size_t needed) {
@@ -230,6 +264,7 @@ TEST_CASE("every limit of the parser holds at the limit and refuses one beyond")
   check(&TextLimits::name_bytes, 2);
   check(&TextLimits::dim_bytes, 7);
   check(&TextLimits::symbols, 1);
+  check(&TextLimits::constraints, 1);
 
   text = "etch.ir 1\n";
   for (int i = 0; i < 5; ++i) {

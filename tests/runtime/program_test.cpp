@@ -316,6 +316,43 @@ TEST_CASE("wrong inputs are named with what was expected") {
   CHECK(run({2, 3}, {3, 2}).empty());
 }
 
+TEST_CASE("a constraint between sizes is checked at each call, and asked for without an error") {
+  Program p = Program::build(graph(R"(
+    symbol N in [1, 8]
+    symbol M
+    require [2*M <= N] at "net.cpp":12
+    require [N != 3]
+    %x = input "x" : f32[N]
+    %y = input "y" : f32[4, M]
+    %s = sum(%y) {axes=[], keepdims=false} : f32[]
+    %z = add(%x, %s) : f32[N]
+    result "z" = %z
+)"));
+  Context c(p);
+  auto run = [&](int64_t n, int64_t m) {
+    return error_of(
+        [&] { p.run(c, std::vector<Tensor>{random_f32({n}, 1), random_f32({4, m}, 2)}); });
+  };
+  CHECK(run(4, 2).empty());
+  CHECK_THAT(run(4, 3),
+             Catch::Contains("expected 2*M <= N with M = 3 (input 'y' axis 1), N = 4 (input 'x' "
+                             "axis 0)") &&
+                 Catch::Contains("net.cpp:12"));
+  CHECK_THAT(run(3, 1), Catch::Contains("expected N != 3 with N = 3"));
+  CHECK(run(4, 0).empty());
+
+  auto symbols = [&](std::vector<int64_t> x, std::vector<int64_t> y) {
+    return p.symbols_of(std::vector<Tensor>{random_f32(x, 1), random_f32(y, 2)});
+  };
+  CHECK(p.check_constraints(*symbols({4}, {4, 2})) == -1);
+  CHECK(p.check_constraints(*symbols({4}, {4, 3})) == 0);
+  CHECK(p.check_constraints(*symbols({3}, {4, 1})) == 1);
+  CHECK_FALSE(symbols({9}, {4, 1}).has_value());
+  CHECK_FALSE(symbols({4}, {5, 1}).has_value());
+  CHECK_FALSE(symbols({4, 1}, {4, 1}).has_value());
+  CHECK_FALSE(p.symbols_of(std::vector<Tensor>{random_f32({4}, 1)}).has_value());
+}
+
 TEST_CASE("memory that overlaps, is too small or misses is refused") {
   Program p = Program::build(graph(R"(
     %x = input "x" : f32[4]
