@@ -10,6 +10,8 @@ namespace {
 
 /// Positions up to which channels, not positions, fill the vectors.
 constexpr int64_t kFewPositions = 256;
+/// Packed patches of one block, which share the second-level cache with the planes they come from.
+constexpr int64_t kPatchBytes = int64_t{512} << 10;
 /// Rows of weights transposed at a time, and the widest panel of any tier.
 constexpr int64_t kRows = 64, kMaxLanes = 32;
 
@@ -42,16 +44,20 @@ struct ConvPlan {
   ConvSource<T> source;
   bool channel_lanes;
   int64_t slots;
-  int64_t block = 0;   // positions (or images, with channel lanes) per item
+  int64_t block = 0;   // positions (or images, with channel lanes) per block
   int64_t blocks = 0;  // of positions per image, or of images
   int64_t panel_groups = 1;
+  bool own_planes;  // an item copies the planes it reads; else all are copied first
+  int64_t table_elems, plane_elems;         // shared
   int64_t narrow_elems = 0;                 // weights as row tiles, shared
   int64_t patch_elems = 0, tile_elems = 0;  // private to a slot
+  int64_t own_elems = 0;
+  const int64_t* table = nullptr;
 
   ConvPlan(const Kernels<T>& k, const TapConv& conv)
       : kern(k),
         c(conv),
-        source(conv),
+        source(k, conv),
         channel_lanes(conv.positions() <= kFewPositions && conv.outs > k.width / 2),
         slots(task_slots(conv.work())) {
     const int64_t depth = std::min(c.depth(), kDepth);
@@ -61,45 +67,72 @@ struct ConvPlan {
       if (blocks * c.groups < 2 * slots && slots > 1) {
         panel_groups = std::min(panels(), 2 * slots);
       }
+      own_planes = panel_groups == 1;
       const int64_t tiles = block * ceil_div(c.positions(), kern.mr);
       patch_elems = buffer_elems<T>(tiles * kern.mr * depth + 64);
       tile_elems = buffer_elems<T>(block * c.positions() * panel_group_width());
     } else {
-      const int64_t fit = (int64_t{512} << 10) / static_cast<int64_t>(sizeof(T)) / kern.nr / depth;
+      const int64_t fit = kPatchBytes / static_cast<int64_t>(sizeof(T)) / kern.nr / depth;
       const int64_t all = ceil_div(c.positions(), kern.nr);
+      own_planes = slots == 1 || c.n * c.groups >= 4 * slots;
       blocks = ceil_div(all, std::clamp<int64_t>(fit, 1, all));
-      if (slots > 1 && blocks < all) blocks = std::min(all, round_up(blocks, slots));
+      if (!own_planes && blocks < all) blocks = std::min(all, round_up(blocks, slots));
       block = ceil_div(all, blocks) * kern.nr;
       blocks = ceil_div(c.positions(), block);
       patch_elems = buffer_elems<T>(block * depth);
       narrow_elems = buffer_elems<T>(c.groups * panels() * c.depth() * narrow_rows() + 64);
       if (!c.dense_out()) tile_elems = buffer_elems<T>(block * c.outs);
     }
+    table_elems = source.table_elems(c.channels);
+    plane_elems = own_planes ? 0 : source.elems(c.n * c.groups * c.channels);
+    if (own_planes) own_elems = source.elems((channel_lanes ? block : 1) * c.channels);
   }
 
   int64_t panels() const { return ceil_div(c.outs, kern.nr); }
   int64_t panel_group_width() const { return ceil_div(panels(), panel_groups) * kern.nr; }
   int64_t weight_elems() const { return panels() * kern.nr * c.depth(); }
-  int64_t slot_elems() const { return patch_elems + tile_elems; }
+  int64_t slot_elems() const { return own_elems + patch_elems + tile_elems; }
 
-  int64_t scratch_elems() const { return source.elems() + narrow_elems + slots * slot_elems(); }
+  int64_t scratch_elems() const {
+    return table_elems + plane_elems + narrow_elems + slots * slot_elems();
+  }
   int64_t narrow_rows() const { return round_up(kern.nr, kern.mr); }
 
   void run(const T* src, const T* packed, T* out, T* scratch) {
-    source.sort(kern, src, scratch, slots);
-    T* narrow = scratch + source.elems();
+    table = source.table(scratch, c.channels);
+    T* planes = scratch + table_elems;
+    T* narrow = planes + plane_elems;
     scratch = narrow + narrow_elems;
+    if (plane_elems != 0) {
+      run_tasks(slots, c.n * c.groups * c.channels, [&](int64_t, int64_t plane) {
+        source.copy(src, plane, planes + plane * source.plane_elems());
+      });
+    }
     if (!channel_lanes) narrow_weights(packed, narrow);
-    const int64_t items =
-        channel_lanes ? c.groups * blocks * panel_groups : c.n * c.groups * blocks;
-    run_tasks(slots, items, [&](int64_t slot, int64_t item) {
-      T* buffer = scratch + slot * slot_elems();
-      if (channel_lanes) {
-        run_channels(packed, out, buffer, item);
-      } else {
-        run_positions(narrow, out, buffer, item);
-      }
-    });
+    const int64_t pieces = channel_lanes ? panel_groups : own_planes ? 1 : blocks;
+    run_tasks(slots, (channel_lanes ? blocks : c.n) * c.groups * pieces,
+              [&](int64_t slot, int64_t item) {
+                T* buffer = scratch + slot * slot_elems();
+                const int64_t piece = item % pieces, g = item / pieces % c.groups;
+                const int64_t at = item / pieces / c.groups;
+                if (channel_lanes) {
+                  run_channels(src, planes, packed, out, buffer, at * block, g, piece);
+                  return;
+                }
+                const T* x = image(src, planes, buffer, at, g);
+                for (int64_t b = 0; b < (own_planes ? blocks : 1); ++b) {
+                  run_positions(x, narrow, out, buffer + own_elems, at, g, (piece + b) * block);
+                }
+              });
+  }
+
+  /// The planes of one image and group: read in place, copied before, or copied now to `own`.
+  const T* image(const T* src, const T* planes, T* own, int64_t n, int64_t g) const {
+    const int64_t plane = (n * c.groups + g) * c.channels;
+    if (!source.copied()) return src + plane * c.src_plane();
+    if (!own_planes) return planes + plane * source.plane_elems();
+    source.copy(src, plane, c.channels, own);
+    return own;
   }
 
   /// Weights as row tiles [panel][chunk][tile], so that the rows of a tile share a cache line.
@@ -119,12 +152,13 @@ struct ConvPlan {
     });
   }
 
-  /// Vectors over positions: result = weights x patches, straight into the result's planes.
-  void run_positions(const T* narrow, T* out, T* buffer, int64_t item) const {
-    const int64_t image = item / blocks, g = image % c.groups;
-    const int64_t pos = item % blocks * block, count = std::min(block, c.positions() - pos);
-    const Patches<T> patch = source.patches(image / c.groups, g);
-    T* planes = result(c, out, image / c.groups, g);
+  /// Vectors over positions from `pos` on: result = weights x patches, straight into the result's
+  /// planes.
+  void run_positions(const T* x, const T* narrow, T* out, T* buffer, int64_t n, int64_t g,
+                     int64_t pos) const {
+    const int64_t count = std::min(block, c.positions() - pos);
+    const Patches<T> patch = source.patches(x, table);
+    T* planes = result(c, out, n, g);
     T* tile = c.dense_out() ? planes + pos : buffer + patch_elems;
     const int64_t tile_row = c.dense_out() ? c.out_plane() : block;
     for (int64_t k0 = 0; k0 < c.depth(); k0 += kDepth) {
@@ -147,21 +181,30 @@ struct ConvPlan {
     }
   }
 
-  /// Vectors over result channels: result = patches x weights, transposed at the end.
-  void run_channels(const T* packed, T* out, T* buffer, int64_t item) const {
-    const int64_t pg = item % panel_groups, g = item / panel_groups % c.groups;
-    const int64_t n0 = item / (panel_groups * c.groups) * block;
+  /// Vectors over result channels of a block of images from n0 on: result = patches x weights,
+  /// transposed at the end.
+  void run_channels(const T* src, const T* planes, const T* packed, T* out, T* buffer, int64_t n0,
+                    int64_t g, int64_t pg) const {
     const int64_t images = std::min(block, c.n - n0), positions = c.positions();
+    const int64_t own_image = source.copied() ? c.channels * source.plane_elems() : 0;
+    T* own = buffer;
+    buffer += own_elems;
     const Panels<T> weight{packed + g * weight_elems(), c.depth(), c.outs, kern.nr};
     const int64_t q0 = pg * panels() / panel_groups, q1 = (pg + 1) * panels() / panel_groups;
     const int64_t o0 = q0 * kern.nr, o1 = std::min(c.outs, q1 * kern.nr), width = o1 - o0;
     T* tile = buffer + patch_elems;
+    // Copied with the first chunk, found again with the others.
+    const auto xs = [&](int64_t i, int64_t k0) -> const T* {
+      T* to = own + i * own_image;
+      if (own_planes && source.copied() && k0 != 0) return to;
+      return image(src, planes, to, n0 + i, g);
+    };
     for (int64_t k0 = 0; k0 < c.depth(); k0 += kDepth) {
       const int64_t k1 = std::min(c.depth(), k0 + kDepth);
       const int64_t a_tile = kern.mr * (k1 - k0);
       const RowTiles tiles = row_tiles(positions, kern.mr);
       for (int64_t i = 0; i < images; ++i) {
-        const Patches<T> patch = source.patches(n0 + i, g);
+        const Patches<T> patch = source.patches(xs(i, k0), table);
         for (int64_t t = 0; t < tiles.count; ++t) {
           kern.pack_patches(buffer + (i * tiles.count + t) * a_tile, kern.mr, tiles.height(t),
                             patch, tiles.begin(t), tiles.height(t), k0, k1);
@@ -177,13 +220,13 @@ struct ConvPlan {
       }
     }
     for (int64_t i = 0; i < images; ++i) {
-      T* planes = result(c, out, n0 + i, g) + o0 * c.out_plane();
+      T* to = result(c, out, n0 + i, g) + o0 * c.out_plane();
       const T* from = tile + i * positions * width;
       if (c.dense_out()) {
-        kern.transpose(planes, c.out_plane(), from, width, positions, width);
+        kern.transpose(to, c.out_plane(), from, width, positions, width);
       } else {
         for (int64_t o = 0; o < width; ++o) {
-          scatter(c, from + o, width, 0, positions, planes + o * c.out_plane());
+          scatter(c, from + o, width, 0, positions, to + o * c.out_plane());
         }
       }
     }

@@ -2,12 +2,16 @@
 // (one grid per stride phase) share.
 #pragma once
 
-#include <vector>
+#include <cstdint>
 
+#include "ir/support/small_vec.h"
 #include "runtime/contract/contract.h"
 #include "runtime/contract/gemm.h"
 
 namespace etch::runtime::contract {
+
+/// One number per tap; kernels up to 7 x 7 allocate nothing.
+using TapList = SmallVec<int64_t, 49>;
 
 /// out[n, o, t * out_sh + out_t0, u * out_sw + out_u0] = canonical sum over (tap, channel) of
 /// weight * src[n, channel, t * sh + dh[tap], u * sw + dw[tap]], for every group.
@@ -18,8 +22,8 @@ struct TapConv {
   int64_t grid_h, grid_w;
   int64_t sh, sw;
   int64_t out_t0 = 0, out_u0 = 0, out_sh = 1, out_sw = 1;
-  std::vector<int64_t> dh, dw;
-  std::vector<int64_t> tap;  // kh * kernel width + kw, ascending
+  TapList dh, dw;
+  TapList tap;  // kh * kernel width + kw, ascending
 
   int64_t taps() const { return static_cast<int64_t>(tap.size()); }
   int64_t depth() const { return taps() * channels; }

@@ -27,30 +27,37 @@ struct GemmBlock {
   bool first;
 };
 
-/// The source of an implicit-GEMM operand: output position (t, u) of a grid `grid_w` wide reads,
-/// for tap q and channel ch, x[ch * plane + r * row + tap_offset[q] + v] with r = t * sh + dh[q]
-/// and v = u + dw[q], or +0 unless 0 <= r < h and 0 <= v < tap_w[q]. Columns have unit stride:
-/// those of a strided convolution are sorted by phase first, and a tap's phase gives its offset
-/// and width.
+/// The source of an implicit-GEMM operand: term p (tap-major, then channels) of grid position
+/// (t, u) is x[t * row_step + u + term[p]]. `term` is readable kTermsAhead entries beyond the last.
 template <class T>
 struct Patches {
   const T* x;
-  int64_t plane, row, h;
-  int64_t channels, grid_w;
-  int64_t sh;
-  const int64_t *dh, *dw, *tap_offset, *tap_w;
+  int64_t row_step, grid_w;
+  const int64_t* term;
+};
+inline constexpr int64_t kTermsAhead = 8;
+
+/// A plane as a grid of steps (sh, sw) reads it: sorted by phase, padding in place. Element
+/// (i, r, j, c) of dst, dense in that order, is source row row0 + row_phase[i] + r * sh and column
+/// col0 + col_phase[j] + c * sw, or +0 outside the src_h x src_w plane.
+struct PlaneCopy {
+  int64_t src_h, src_w, sh, sw, row0, col0;
+  int64_t row_phases, rows, col_phases, width;
+  const int64_t *row_phase, *col_phase;
 };
 
 /// One plane convolved with one filter: out[t, u] = chain over taps q of
-/// fma(weight[q], src[(t * sh + row[q]) * src_w + off[q] + u], acc); columns are unit-stride (the
-/// caller has separated column phases) and readable one vector beyond grid_w. taps <= kDepth.
+/// fma(weight[q], src[t * row_step + off[q] + u], acc); rows of src are readable two vectors beyond
+/// grid_w. taps <= kDepth. shared_rows: taps are three rows, and row i of them is row 0 moved by
+/// i * row_step, so that neighbouring results share what they read.
 template <class T>
 struct PlaneConv {
   const T* src;
-  int64_t src_w, sh;
+  int64_t row_step;
   int64_t taps;
   const T* weight;
   const int64_t* off;
+  bool shared_rows;
   int64_t grid_h, grid_w;
   T* out;
   int64_t out_row;
@@ -65,16 +72,17 @@ struct Kernels {
   /// dst[p * dst_ld + l] = src[p * k_stride + l * lane_stride], zero for lanes <= l < dst_ld.
   void (*pack)(T* dst, int64_t dst_ld, const T* src, int64_t k, int64_t lanes, int64_t k_stride,
                int64_t lane_stride);
-  /// dst[(p - k0) * dst_ld + l]: tap p / channels and channel p % channels of position pos + l,
-  /// zero for lanes <= l < fill.
+  /// dst[(p - k0) * dst_ld + l]: term p of position pos + l, zero for lanes <= l < fill.
   void (*pack_patches)(T* dst, int64_t dst_ld, int64_t fill, const Patches<T>& s, int64_t pos,
                        int64_t lanes, int64_t k0, int64_t k1);
   /// dst[l * dst_ld + p] = src[p * src_ld + l].
   void (*transpose)(T* dst, int64_t dst_ld, const T* src, int64_t src_ld, int64_t rows,
                     int64_t cols);
-  /// dst[i] = src[i * stride].
-  void (*every_nth)(T* dst, const T* src, int64_t count, int64_t stride);
+  void (*copy_plane)(T* dst, const T* src, const PlaneCopy& p);
   void (*plane_conv)(const PlaneConv<T>& s);
+  /// Elements are vectors: chain[q] = fma(dy[j], x[off[q] + j], chain[q]) for j < count ascending.
+  void (*lane_chains)(T* chain, const T* dy, const T* x, const int64_t* off, int64_t taps,
+                      int64_t count);
 };
 
 /// Row tiles of m rows: `count` tiles whose heights differ by at most one.

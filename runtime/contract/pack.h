@@ -104,76 +104,22 @@ static inline int lane_runs(LaneRun* runs, int64_t pos, int64_t count, int64_t g
   return n;
 }
 
-/// One vector per channel out of `n` runs (kRuns of them, when that is not 0).
+/// One vector per term out of `n` runs (kRuns of them, when that is not 0).
 template <class V, int kRuns>
-void copy_runs(typename V::T* dst, int64_t dst_ld, typename V::Mask out, const typename V::T* x,
-               int64_t plane, int64_t channels, const typename V::Mask* mask, const int64_t* offset,
-               int n) {
-  constexpr int64_t kFar = 4;
-  const int runs = kRuns == 0 ? n : kRuns;
+void copy_terms(typename V::T* dst, int64_t dst_ld, typename V::Mask out,
+                const typename V::T* const* base, const typename V::Mask* mask, int n,
+                const int64_t* term, int64_t terms) {
+  const typename V::T *base0 = base[0], *base1 = base[kRuns == 1 ? 0 : 1];
   const typename V::Mask mask0 = mask[0], mask1 = mask[kRuns == 1 ? 0 : 1];
-  const typename V::T* x0 = x + offset[0];
-  const typename V::T* x1 = x + offset[kRuns == 1 ? 0 : 1];
-  for (int64_t c = 0; c < channels; ++c) {
-    __builtin_prefetch(x0 + kFar * plane);
-    typename V::Reg v = V::load(x0, mask0);
-    if (kRuns != 1) v = V::merge_load(v, x1, mask1);
-    for (int r = 2; r < runs; ++r) v = V::merge_load(v, x + c * plane + offset[r], mask[r]);
+  for (int64_t k = 0; k < terms; ++k, dst += dst_ld) {
+    __builtin_prefetch(base0 + term[k + kTermsAhead]);
+    typename V::Reg v = V::load(base0 + term[k], mask0);
+    if (kRuns != 1) v = V::merge_load(v, base1 + term[k], mask1);
+    if (kRuns == 0) {
+      for (int r = 2; r < n; ++r) v = V::merge_load(v, base[r] + term[k], mask[r]);
+    }
     V::store(dst, v, out);
-    dst += dst_ld;
-    x0 += plane;
-    x1 += plane;
   }
-}
-
-/// Channels [c0, c1) of one tap: one masked load per run that has a lane inside the plane.
-template <class V>
-void patch_rows(typename V::T* dst, int64_t dst_ld, typename V::Mask out,
-                const Patches<typename V::T>& s, const LaneRun* runs, int n_runs, int64_t tap,
-                int64_t c0, int64_t c1) {
-  typename V::Mask mask[V::kWidth];
-  int64_t offset[V::kWidth];
-  int n = 0;
-  for (int r = 0; r < n_runs; ++r) {
-    const int64_t row = runs[r].t * s.sh + s.dh[tap], col = runs[r].u + s.dw[tap];
-    if (row < 0 || row >= s.h) continue;
-    const int64_t lo = col < 0 ? runs[r].lo - col : runs[r].lo;
-    const int64_t hi = min64(runs[r].hi, runs[r].lo + s.tap_w[tap] - col);
-    if (lo >= hi) continue;
-    mask[n] = V::lanes(lo, hi);
-    offset[n++] = row * s.row + s.tap_offset[tap] + col - runs[r].lo;
-  }
-  const typename V::T* x = s.x + c0 * s.plane;
-  if (n == 0) {
-    for (int64_t c = c0; c < c1; ++c, dst += dst_ld) V::store(dst, V::zero(), out);
-  } else if (n == 1) {
-    copy_runs<V, 1>(dst, dst_ld, out, x, s.plane, c1 - c0, mask, offset, n);
-  } else if (n == 2) {
-    copy_runs<V, 2>(dst, dst_ld, out, x, s.plane, c1 - c0, mask, offset, n);
-  } else {
-    copy_runs<V, 0>(dst, dst_ld, out, x, s.plane, c1 - c0, mask, offset, n);
-  }
-}
-
-/// Every stride-th element of src: dst[i] = src[i * stride].
-template <class V>
-void every_nth(typename V::T* dst, const typename V::T* src, int64_t count, int64_t stride) {
-  constexpr int kW = V::kWidth;
-  if (stride != 2) {
-    for (int64_t i = 0; i < count; ++i) dst[i] = src[i * stride];
-    return;
-  }
-  int64_t i = 0;
-  // The second load of a pair ends one element past the last one read: masked at the end.
-  for (; i + kW < count; i += kW) {
-    V::store(dst + i, V::even(V::load(src + 2 * i), V::load(src + 2 * i + kW)));
-  }
-  const int64_t left = count - i, need = 2 * left - 1;
-  if (left <= 0) return;
-  const typename V::Reg a = V::load(src + 2 * i, V::lanes(0, min64(kW, need)));
-  const typename V::Reg b =
-      need <= kW ? V::zero() : V::load(src + 2 * i + kW, V::lanes(0, need - kW));
-  V::store(dst + i, V::even(a, b), V::lanes(0, left));
 }
 
 template <class V>
@@ -182,17 +128,104 @@ void pack_patches(typename V::T* dst, int64_t dst_ld, int64_t fill_to,
                   int64_t k1) {
   constexpr int kW = V::kWidth;
   LaneRun runs[kW];
-  for (int64_t l = 0; l < fill_to; l += kW) {
+  const typename V::T* base[kW];
+  typename V::Mask mask[kW];
+  const int64_t *term = s.term + k0, terms = k1 - k0;
+  for (int64_t l = 0; l < fill_to; l += kW, dst += kW) {
     const int64_t fill = min64(kW, fill_to - l);
     const int64_t have = lanes < l ? 0 : min64(fill, lanes - l);
-    const int n_runs = lane_runs(runs, pos + l, have, s.grid_w);
+    const int n = lane_runs(runs, pos + l, have, s.grid_w);
     const typename V::Mask out = V::lanes(0, fill);
-    for (int64_t k = k0; k < k1;) {
-      const int64_t tap = k / s.channels, c0 = k % s.channels;
-      const int64_t c1 = min64(s.channels, c0 + k1 - k);
-      typename V::T* to = dst + (k - k0) * dst_ld + l;
-      patch_rows<V>(to, dst_ld, out, s, runs, n_runs, tap, c0, c1);
-      k += c1 - c0;
+    for (int r = 0; r < n; ++r) {
+      base[r] = s.x + runs[r].t * s.row_step + runs[r].u - runs[r].lo;
+      mask[r] = V::lanes(runs[r].lo, runs[r].hi);
+    }
+    if (n == 0) {
+      for (int64_t k = 0; k < terms; ++k) V::store(dst + k * dst_ld, V::zero(), out);
+    } else if (n == 1 && have == kW) {
+      for (int64_t k = 0; k < terms; ++k) {
+        __builtin_prefetch(base[0] + term[k + kTermsAhead]);
+        V::store(dst + k * dst_ld, V::load(base[0] + term[k]));
+      }
+    } else if (n == 1) {
+      copy_terms<V, 1>(dst, dst_ld, out, base, mask, n, term, terms);
+    } else if (n == 2) {
+      copy_terms<V, 2>(dst, dst_ld, out, base, mask, n, term, terms);
+    } else {
+      copy_terms<V, 0>(dst, dst_ld, out, base, mask, n, term, terms);
+    }
+  }
+}
+
+/// Which of first, first + step, ... (`count` of them) lie in [0, size): those from lo to hi - 1.
+struct Inside {
+  int64_t lo, hi;
+};
+static inline Inside inside(int64_t first, int64_t step, int64_t size, int64_t count) {
+  const int64_t lo = first >= 0 ? 0 : min64(count, (-first + step - 1) / step);
+  const int64_t hi = size > first ? min64(count, (size - first + step - 1) / step) : 0;
+  return {lo, hi < lo ? lo : hi};
+}
+
+static inline int64_t clamp64(int64_t v, int64_t high) { return v < 0 ? 0 : v < high ? v : high; }
+
+/// Rows of `width` columns `sw` apart, the first being source column `col` (src points there), zero
+/// outside the plane; with `pair` the columns between them follow at dst + width. sw is 1 or 2.
+template <class V>
+void copy_rows(typename V::T* dst, int64_t dst_ld, const typename V::T* src, int64_t src_ld,
+               int64_t rows, int64_t col, int64_t src_w, int64_t sw, int64_t width, bool pair) {
+  constexpr int kW = V::kWidth, kBlock = 8;
+  for (int64_t c = 0; c < width; c += kBlock * kW) {
+    const int64_t n = min64(kBlock, (width - c - 1) / kW + 1);
+    typename V::Mask in[2][kBlock], out[kBlock];
+    for (int64_t v = 0; v < n; ++v) {
+      const int64_t at = col + (c + v * kW) * sw;
+      in[0][v] = V::lanes(clamp64(-at, kW), clamp64(src_w - at, kW));
+      in[1][v] = V::lanes(clamp64(-at - kW, kW), clamp64(src_w - at - kW, kW));
+      out[v] = V::lanes(0, min64(kW, width - c - v * kW));
+    }
+    const typename V::T* from = src + c * sw;
+    typename V::T* to = dst + c;
+    for (int64_t r = 0; r < rows; ++r, from += src_ld, to += dst_ld) {
+      for (int64_t v = 0; v < n; ++v) {
+        const typename V::Reg a = V::load(from + v * kW * sw, in[0][v]);
+        if (sw == 1) {
+          V::store(to + v * kW, a, out[v]);
+          continue;
+        }
+        const typename V::Reg b = V::load(from + v * kW * sw + kW, in[1][v]);
+        V::store(to + v * kW, V::even(a, b), out[v]);
+        if (pair) V::store(to + width + v * kW, V::odd(a, b), out[v]);
+      }
+    }
+  }
+}
+
+template <class V>
+void copy_plane(typename V::T* dst, const typename V::T* src, const PlaneCopy& p) {
+  const int64_t dst_ld = p.col_phases * p.width, src_ld = p.sh * p.src_w;
+  const bool pair = p.sw == 2 && p.col_phases == 2 && p.col_phase[0] == 0;
+  for (int64_t i = 0; i < p.row_phases; ++i, dst += p.rows * dst_ld) {
+    const int64_t row = p.row0 + p.row_phase[i];
+    const Inside rows = inside(row, p.sh, p.src_h, p.rows);
+    for (int64_t at = 0; at < rows.lo * dst_ld; ++at) dst[at] = 0;
+    for (int64_t at = rows.hi * dst_ld; at < p.rows * dst_ld; ++at) dst[at] = 0;
+    if (rows.lo == rows.hi) continue;
+    const int64_t count = rows.hi - rows.lo;
+    for (int64_t j = 0; j < (pair ? 1 : p.col_phases); ++j) {
+      const int64_t col = p.col0 + p.col_phase[j];
+      const typename V::T* from = src + (row + rows.lo * p.sh) * p.src_w + col;
+      typename V::T* to = dst + rows.lo * dst_ld + j * p.width;
+      if (p.sw <= 2) {
+        copy_rows<V>(to, dst_ld, from, src_ld, count, col, p.src_w, p.sw, p.width, pair);
+        continue;
+      }
+      const Inside cols = inside(col, p.sw, p.src_w, p.width);
+      for (int64_t r = 0; r < count; ++r) {
+        for (int64_t c = 0; c < p.width; ++c) {
+          to[r * dst_ld + c] = c >= cols.lo && c < cols.hi ? from[r * src_ld + c * p.sw] : 0;
+        }
+      }
     }
   }
 }

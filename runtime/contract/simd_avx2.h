@@ -12,6 +12,8 @@ struct F32 {
   using Reg = __m256;
   using Mask = __m256i;
   static constexpr int kWidth = 8, kMr = 6, kNv = 2;
+  /// Whether a masked load costs what a plain one does; less code then.
+  static constexpr bool kFreeMasks = false;
 
   static Reg zero() { return _mm256_setzero_ps(); }
   static Reg set1(T v) { return _mm256_set1_ps(v); }
@@ -34,6 +36,11 @@ struct F32 {
   /// Lanes 0, 2, 4, ... of a followed by b.
   static Reg even(Reg a, Reg b) {
     const __m256d mixed = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88));
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(mixed, 0xd8));
+  }
+  /// Lanes 1, 3, 5, ... of a followed by b.
+  static Reg odd(Reg a, Reg b) {
+    const __m256d mixed = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd));
     return _mm256_castpd_ps(_mm256_permute4x64_pd(mixed, 0xd8));
   }
   static void transpose(Reg* r) {
@@ -65,6 +72,7 @@ struct F64 {
   using Reg = __m256d;
   using Mask = __m256i;
   static constexpr int kWidth = 4, kMr = 6, kNv = 2;
+  static constexpr bool kFreeMasks = false;
 
   static Reg zero() { return _mm256_setzero_pd(); }
   static Reg set1(T v) { return _mm256_set1_pd(v); }
@@ -84,6 +92,7 @@ struct F64 {
     return _mm256_andnot_si256(under, below);
   }
   static Reg even(Reg a, Reg b) { return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a, b), 0xd8); }
+  static Reg odd(Reg a, Reg b) { return _mm256_permute4x64_pd(_mm256_unpackhi_pd(a, b), 0xd8); }
   static void transpose(Reg* r) {
     const Reg a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);
     const Reg c = _mm256_unpacklo_pd(r[2], r[3]), d = _mm256_unpackhi_pd(r[2], r[3]);

@@ -14,6 +14,8 @@ struct F32 {
   using Reg = __m512;
   using Mask = __mmask16;
   static constexpr int kWidth = 16, kMr = 12, kNv = 2;
+  /// Whether a masked load costs what a plain one does; less code then.
+  static constexpr bool kFreeMasks = true;
 
   static Reg zero() { return _mm512_setzero_ps(); }
   static Reg set1(T v) { return _mm512_set1_ps(v); }
@@ -32,6 +34,12 @@ struct F32 {
   static Reg even(Reg a, Reg b) {
     const __m512i index =
         _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    return _mm512_permutex2var_ps(a, index, b);
+  }
+  /// Lanes 1, 3, 5, ... of a followed by b.
+  static Reg odd(Reg a, Reg b) {
+    const __m512i index =
+        _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
     return _mm512_permutex2var_ps(a, index, b);
   }
   static void transpose(Reg* r) {
@@ -72,6 +80,7 @@ struct F64 {
   using Reg = __m512d;
   using Mask = __mmask8;
   static constexpr int kWidth = 8, kMr = 12, kNv = 2;
+  static constexpr bool kFreeMasks = true;
 
   static Reg zero() { return _mm512_setzero_pd(); }
   static Reg set1(T v) { return _mm512_set1_pd(v); }
@@ -85,6 +94,9 @@ struct F64 {
   static Mask lanes(int64_t lo, int64_t hi) { return static_cast<Mask>(F32::lanes(lo, hi)); }
   static Reg even(Reg a, Reg b) {
     return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b);
+  }
+  static Reg odd(Reg a, Reg b) {
+    return _mm512_permutex2var_pd(a, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b);
   }
   static void transpose(Reg* r) {
     Reg t[8];

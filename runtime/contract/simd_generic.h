@@ -18,6 +18,8 @@ struct Vec4 {
     bool has(int l) const { return (bits >> l & 1u) != 0; }
   };
   static constexpr int kWidth = 4, kMr = 2, kNv = 2;
+  /// Whether a masked load costs what a plain one does; less code then.
+  static constexpr bool kFreeMasks = false;
 
   static Reg zero() { return Reg{}; }
   static Reg set1(T v) { return Reg{{v, v, v, v}}; }
@@ -49,6 +51,7 @@ struct Vec4 {
     return lo >= hi ? Mask{0} : Mask{((1u << hi) - 1u) & ~((1u << lo) - 1u)};
   }
   static Reg even(Reg a, Reg b) { return Reg{{a.v[0], a.v[2], b.v[0], b.v[2]}}; }
+  static Reg odd(Reg a, Reg b) { return Reg{{a.v[1], a.v[3], b.v[1], b.v[3]}}; }
   static void transpose(Reg* r) {
     for (int i = 0; i < 4; ++i) {
       for (int j = 0; j < i; ++j) {

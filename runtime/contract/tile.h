@@ -115,9 +115,10 @@ struct BlockLoop {
   using T = typename V::T;
   static constexpr int64_t kNr = V::kWidth * V::kNv;
   static constexpr int64_t kGroup = (int64_t{256} << 10) / (kNr * kDepth * sizeof(T));
+  static constexpr TileKind kStrided = V::kFreeMasks ? TileKind::Masked : TileKind::Strided;
   static constexpr const TileFn<T>* kTiles[3][2] = {
       {tile_row<V, TileKind::Column, 1>(), tile_row<V, TileKind::Column, 2>()},
-      {tile_row<V, TileKind::Strided, 1>(), tile_row<V, TileKind::Strided, 2>()},
+      {tile_row<V, kStrided, 1>(), tile_row<V, kStrided, 2>()},
       {tile_row<V, TileKind::Masked, 1>(), tile_row<V, TileKind::Masked, 2>()}};
   /// Two panels at once: one or two rows alone have too few chains to hide the latency of fma.
   static constexpr TileFn<T> kWide[2] = {tile<V, 1, 2 * V::kNv, TileKind::Strided>,

@@ -386,6 +386,41 @@ TEMPLATE_TEST_CASE("convolutions longer than one chunk keep the order", "[conv]"
   check_conv<TestType>(conv(5, 2, 17, 15, 3, 3, 2, 1), false, fast);
 }
 
+TEMPLATE_TEST_CASE("convolutions read a source in place, as joined rows, or laid out", "[conv]",
+                   float, double) {
+  check_conv<TestType>(conv(1, 4, 12, 21, 18, 3, 1, 0));  // every tap inside: in place
+  Conv2dDesc rows = conv(2, 4, 13, 9, 18, 3, 1, 0);
+  rows.stride_h = 2;  // in place, skipping rows
+  check_conv<TestType>(rows);
+  check_conv<TestType>(conv(1, 5, 19, 19, 12, 1, 1, 0));  // the grid is the plane: joined rows
+  check_conv<TestType>(conv(1, 5, 19, 19, 12, 1, 2, 0));  // joined once laid out
+  Conv2dDesc top = conv(1, 3, 17, 20, 12, 3, 1, 0);
+  top.pad_top = 2;  // padding on one side only
+  check_conv<TestType>(top);
+  Conv2dDesc right = conv(1, 3, 17, 20, 12, 3, 1, 0);
+  right.pad_right = 5;
+  check_conv<TestType>(right);
+  check_conv<TestType>(conv(1, 2, 3, 4, 9, 3, 1, 6));   // more padding than plane
+  check_conv<TestType>(conv(1, 2, 5, 70, 9, 5, 3, 2));  // steps that no vector form knows
+  Conv2dDesc far = conv(1, 3, 6, 7, 9, 3, 2, 5);
+  far.dil_h = 4;  // taps beyond the plane on both sides
+  far.dil_w = 5;
+  check_conv<TestType>(far);
+}
+
+TEMPLATE_TEST_CASE("convolutions of many images and of few split into tasks alike", "[conv]", float,
+                   double) {
+  const std::vector<Isa> fast{best_isa()};
+  for (int64_t n : {1, 3, 9}) {
+    check_conv<TestType>(conv(n, 12, 20, 20, 40, 3, 1, 1), false, fast);  // vectors of positions
+    check_conv<TestType>(conv(n, 70, 7, 7, 70, 3, 1, 1), false, fast);    // of channels, 2 chunks
+    check_conv<TestType>(conv(n, 12, 21, 21, 40, 3, 2, 1), false, fast);
+    Conv2dDesc grouped = conv(n, 12, 18, 18, 36, 3, 1, 1);
+    grouped.groups = 2;
+    check_conv<TestType>(grouped, false, fast);
+  }
+}
+
 TEMPLATE_TEST_CASE("convolutions take uneven strides, paddings, dilations and groups", "[conv]",
                    float, double) {
   for (int64_t groups : {1, 2, 4}) check_conv<TestType>(uneven(groups));
@@ -407,6 +442,15 @@ TEMPLATE_TEST_CASE("depthwise convolutions equal the naive loops", "[conv]", flo
       check_conv<TestType>(d, false, {best_isa()});
     }
   }
+  for (int64_t kw : {1, 2, 5}) {
+    Conv2dDesc d = conv(1, 19, 10, 37, 19, 3, 1, 2);  // rows that results share, any width
+    d.kw = kw;
+    d.groups = 19;
+    check_conv<TestType>(d);
+  }
+  Conv2dDesc wide = conv(3, 21, 25, 26, 21, 5, 1, 2);  // sums of weights over several chunks
+  wide.groups = 21;
+  check_conv<TestType>(wide, false, {best_isa()});
   Conv2dDesc huge = conv(1, 2, 24, 24, 2, 23, 1, 11);
   huge.groups = 2;
   check_conv<TestType>(huge, false, {best_isa()});
@@ -428,6 +472,10 @@ TEMPLATE_TEST_CASE("infinite weights meet padding as zeros do", "[conv]", float,
   Conv2dDesc depthwise = conv(1, 4, 9, 20, 4, 3, 2, 1);
   depthwise.groups = 4;
   check_conv<TestType>(depthwise, true);
+  depthwise.stride_h = depthwise.stride_w = 1;
+  check_conv<TestType>(depthwise, true);
+  check_conv<TestType>(conv(1, 3, 30, 21, 18, 7, 2, 3), true);
+  check_conv<TestType>(conv(2, 5, 9, 9, 12, 1, 2, 2), true);
 }
 
 TEMPLATE_TEST_CASE("integer convolutions wrap", "[conv]", int8_t, uint16_t, int32_t, int64_t) {
