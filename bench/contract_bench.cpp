@@ -39,11 +39,11 @@ struct Case {
   std::function<Run()> own, peer;
 };
 
-/// Processor time with one thread, so that other programs on the machine do not count; else wall
-/// time.
+/// Processor time of this thread when it is the only one at work, so that neither other programs
+/// nor waiting threads of a peer count; else wall time.
 double now(int threads) {
   timespec t{};
-  clock_gettime(threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
