@@ -1,4 +1,4 @@
-# Targets for people who change Etch: regen, format, format-check, tidy, lists.
+# Targets for people who change Etch: lists, regen, format, format-check, tidy, golden.
 
 set(lint ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/lint)
 
@@ -24,3 +24,13 @@ endforeach()
 add_custom_target(tidy
   COMMAND ${lint}/tidy.py ${CMAKE_BINARY_DIR}
   WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} USES_TERMINAL COMMENT "clang-tidy")
+
+# Writes tests/golden/vVERSION, once per release: tests/golden/README.md.
+if(TARGET etch_tests)
+  add_custom_target(golden
+    COMMAND ${CMAKE_COMMAND} -E env ETCH_SOURCE_DIR=${CMAKE_SOURCE_DIR}
+            $<TARGET_FILE:etch_tests> "[write_golden]"
+    WORKING_DIRECTORY ${CMAKE_BINARY_DIR} USES_TERMINAL
+    COMMENT "Writing the golden files of ${PROJECT_VERSION}")
+  add_dependencies(golden etch_tests)
+endif()
