@@ -27,6 +27,11 @@ bool is_whole(const TensorImpl& t) {
   return t.contiguous && t.data == t.storage->data && bytes_of(t) == t.storage->bytes;
 }
 
+/// Of two tensors on one storage.
+bool same_window(const TensorImpl& a, const TensorImpl& b) {
+  return a.data == b.data && a.dtype == b.dtype && a.sizes == b.sizes && a.strides == b.strides;
+}
+
 }  // namespace
 
 GraphRecorder::GraphRecorder(const TraceOptions& options)
@@ -99,12 +104,35 @@ void GraphRecorder::add_input(const NamedTensor& input) {
   data_.inputs.push_back(input);
 }
 
-void GraphRecorder::bind(const Tensor& t, Value v) {
-  TensorImpl& i = impl(t);
-  i.trace = epoch_;
-  i.trace_value = ir::GraphEmitter::pack(v);
-  i.trace_version = i.storage->version;
+std::optional<GraphRecorder::Note> GraphRecorder::note(const TensorImpl& t) const {
+  if (t.trace == epoch_) return Note{ir::GraphEmitter::unpack(t.trace_value), t.trace_version};
+  auto it = older_.find(t.storage);
+  if (it == older_.end()) return std::nullopt;
+  for (const Older& o : it->second) {
+    if (same_window(t, impl(o.holder))) return o.note;
+  }
+  return std::nullopt;
 }
+
+void GraphRecorder::set_note(const Tensor& t, Note note) {
+  TensorImpl& i = impl(t);
+  if (i.serial > first_serial_) {
+    i.trace = epoch_;
+    i.trace_value = ir::GraphEmitter::pack(note.value);
+    i.trace_version = note.version;
+    return;
+  }
+  std::vector<Older>& windows = older_[i.storage];
+  for (Older& o : windows) {
+    if (same_window(i, impl(o.holder))) {
+      o.note = note;
+      return;
+    }
+  }
+  windows.push_back({t, note});
+}
+
+void GraphRecorder::bind(const Tensor& t, Value v) { set_note(t, {v, impl(t).storage->version}); }
 
 void GraphRecorder::stamp_origin() {
   ir::Graph& g = data_.graph;
@@ -158,10 +186,11 @@ Value GraphRecorder::replay_views(std::span<const ir::NodeId> chain, Value base)
 }
 
 Value GraphRecorder::value_of_tensor(const Tensor& t) {
-  TensorImpl& i = impl(t);
-  if (!traced(i)) return capture(t);
-  Value v = ir::GraphEmitter::unpack(i.trace_value);
-  if (i.trace_version == i.storage->version) return v;
+  const TensorImpl& i = impl(t);
+  std::optional<Note> known = note(i);
+  if (!known) return capture(t);
+  Value v = known->value;
+  if (known->version == i.storage->version) return v;
   // Somebody wrote through another alias since: look at the buffer's current value instead.
   std::vector<ir::NodeId> chain = view_chain(v);
   const Buffer& b = buffers_.at(i.storage);
@@ -279,15 +308,15 @@ void GraphRecorder::record_write(const Tensor& self, const Tensor& value) {
   b.current = write_through(chain, b.current, v);
   b.written = true;
   Value seen = chain.empty() ? b.current : replay_views(chain, b.current);
-  t.trace_value = ir::GraphEmitter::pack(seen);
-  t.trace_version = t.storage->version + 1;  // the runtime writes and counts right after this
+  set_note(self, {seen, t.storage->version + 1});  // the runtime writes and counts right after this
 }
 
 Dim GraphRecorder::size_of(const Tensor& t, int axis, SourceLoc loc) {
   const TensorImpl& i = impl(t);
   auto a = static_cast<size_t>(axis);
-  if (!traced(i)) return Dim(i.sizes[a]);
-  Dim d = data_.graph.type(ir::GraphEmitter::unpack(i.trace_value)).shape[a];
+  std::optional<Note> known = note(i);
+  if (!known) return Dim(i.sizes[a]);
+  Dim d = data_.graph.type(known->value).shape[a];
   if (!d.is_const()) size_locs_[d.raw()] = loc;
   return d;
 }

@@ -1,6 +1,7 @@
 // The recorder: turns the operator calls of one thread into a graph.
 #pragma once
 
+#include <optional>
 #include <unordered_map>
 
 #include "etch/trace.h"
@@ -57,8 +58,15 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   Buffer& buffer_of(const Tensor& t);
   ir::Value capture(const Tensor& t);
   ir::Value capture_constant(const Tensor& t);
+  /// What the trace knows of a tensor: its value while its storage has this version.
+  struct Note {
+    ir::Value value;
+    uint32_t version = 0;
+  };
+  std::optional<Note> note(const runtime::TensorImpl& t) const;
+  void set_note(const Tensor& t, Note note);
   void bind(const Tensor& t, ir::Value v);
-  bool traced(const runtime::TensorImpl& t) const { return t.trace == epoch_; }
+  bool traced(const runtime::TensorImpl& t) const { return note(t).has_value(); }
   /// View nodes from a buffer's value down to v, outermost first.
   std::vector<ir::NodeId> view_chain(ir::Value v) const;
   ir::Value replay_views(std::span<const ir::NodeId> chain, ir::Value base);
@@ -72,6 +80,13 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   uint64_t first_serial_;
   SymbolBindings examples_;
   std::unordered_map<const runtime::Storage*, Buffer> buffers_;
+  /// Notes of tensors that are older than the recording, whichever handle looks at their window.
+  /// Younger ones carry theirs; older ones may be used by recordings of several threads at once.
+  struct Older {
+    Tensor holder;
+    Note note;
+  };
+  std::unordered_map<const runtime::Storage*, std::vector<Older>> older_;
   std::unordered_map<uint64_t, SourceLoc> size_locs_;
 };
 
