@@ -16,6 +16,26 @@ struct Side {
   CompiledStats stats;
 };
 
+/// An artifact that is one side takes the other's inputs.
+void check_inputs(const LoadedModel& artifact, const std::vector<NamedTensor>& inputs) {
+  bool fits = artifact.inputs.size() == inputs.size();
+  for (size_t i = 0; fits && i < inputs.size(); ++i) {
+    const ir::TensorType& type = artifact.inputs[i].type;
+    fits = type.dtype == inputs[i].tensor.dtype() && type.rank() == inputs[i].tensor.dim();
+    for (int64_t a = 0; fits && a < type.rank(); ++a) {
+      Dim d = type.shape[static_cast<size_t>(a)];
+      fits = !d.is_const() || d.value() == inputs[i].tensor.sizes()[static_cast<size_t>(a)];
+    }
+  }
+  if (fits) return;
+  std::vector<std::string> given;
+  for (const NamedTensor& i : inputs) {
+    given.push_back(cat(i.name, " ", i.tensor.dtype(), i.tensor.sizes()));
+  }
+  fail("compare", cat(artifact.text, " takes other inputs than the model: the model's are ",
+                      join(given), ", the artifact's are\n", inputs_text(artifact.inputs)));
+}
+
 Side run_side(const LoadedModel& model, const std::string& text,
               const std::vector<NamedTensor>& inputs) {
   Side out;
@@ -31,8 +51,13 @@ Side run_side(const LoadedModel& model, const std::string& text,
     fail("usage", cat("cannot compare with ", text), nearest_hint(text, known, "sides"));
   }
   if (artifact) out.engine = Engine::Jit;
-  RunResult result = run_engine(artifact ? load_model(text) : model, *out.engine, inputs,
-                                *out.engine == Engine::Jit);
+  LoadedModel other;
+  if (artifact) {
+    other = load_model(text);
+    check_inputs(other, inputs);
+  }
+  RunResult result =
+      run_engine(artifact ? other : model, *out.engine, inputs, *out.engine == Engine::Jit);
   out.outputs = std::move(result.outputs);
   out.stats = result.stats;
   return out;

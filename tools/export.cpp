@@ -103,6 +103,7 @@ Exported graph_to_export(const LoadedModel& model) {
 }  // namespace
 
 Answer export_verb(const ExportRequest& request, Console&) {
+  check_output_name("--output", request.output, ".onnx");
   check_request(request);
   std::vector<DynamicDim> dynamic;
   for (const std::string& d : request.dynamic) dynamic.push_back(parse_dynamic(d));

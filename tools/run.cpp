@@ -5,6 +5,7 @@
 namespace etch::cli {
 
 Answer run_verb(const RunRequest& request, Console& console) {
+  check_output_name("--outputs", request.outputs, ".npz");
   std::optional<Engine> engine = engine_from_name(request.engine);
   if (!engine) {
     const std::vector<std::string> known = {"jit", "interpret", "eager"};

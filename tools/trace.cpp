@@ -27,6 +27,7 @@ runtime::Bytes artifact_bytes(const Trace& trace, const ir::Graph& optimized,
 }  // namespace
 
 Answer trace_verb(const TraceRequest& request, Console&) {
+  check_output_name("--output", request.output, ".etch");
   std::vector<DynamicDim> dynamic;
   for (const std::string& d : request.dynamic) dynamic.push_back(parse_dynamic(d));
   LoadedModel model = load_model(request.model, dynamic);

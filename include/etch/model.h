@@ -64,6 +64,9 @@ inline constexpr int kModelAbi = 1;
 template <class M>
 Model module_model(std::shared_ptr<M> module, std::vector<NamedTensor> inputs, std::string result,
                    std::vector<DynamicDim> free_axes = {}) {
+  if (std::is_invocable_v<M&, const Tensor&> && inputs.size() != 1) {
+    fail("module_model", cat("the module takes one tensor, ", inputs.size(), " inputs are named"));
+  }
   Model out;
   out.inputs = std::move(inputs);
   out.state = module->state();

@@ -185,7 +185,7 @@ class ZipReader {
       directory.fail_at(at, cat("entry ", in_quotes(c.name), ": ", what), hint);
     };
     if ((c.flags & kFlagEncrypted) != 0) fail_entry("it is encrypted");
-    if (c.method == 8) fail_entry("compressed npz", "save with np.savez");
+    if (c.method == 8) fail_entry("compressed npz", "Save with np.savez");
     if (c.method != 0) fail_entry(cat("unknown compression method ", c.method));
     if (c.size != c.stored_size) fail_entry("stored, but its two sizes differ");
     if (c.local_offset >= directory_offset) fail_entry("it lies behind the directory");

@@ -17,67 +17,17 @@
 #include "runtime/io/npz.h"
 #include "runtime/io/tensor_io.h"
 #include "tests/skip.h"
-#include "tools/cli/app.h"
+#include "tests/tools/command_support.h"
 #include "tools/cli/engine.h"
 #include "tools/cli/result.h"
-#include "tools/cli/text.h"
 #include "tools/cli/values.h"
 #include "tools/zoo/zoo.h"
 
 using namespace etch;
 using namespace etch::cli;
+using namespace etch::test;
 
 namespace {
-
-/// A folder that goes with the test.
-class Folder {
- public:
-  Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "etch-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = pattern;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  size_t files() const {
-    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
-  }
-
- private:
-  std::string path_;
-};
-
-struct Said {
-  int code = -1;
-  std::string out, err;
-};
-
-Said etch_run(const std::vector<std::string>& args) {
-  Said said;
-  Console console;
-  console.out = [&](std::string_view t) { said.out += t; };
-  console.err = [&](std::string_view t) { said.err += t; };
-  said.code = run_command(args, console);
-  return said;
-}
-
-/// Runs `args`, expects `code`, and one error whose text holds `piece`.
-void check_error(const std::vector<std::string>& args, int code, const std::string& piece) {
-  Said said = etch_run(args);
-  INFO("args: " << join(args, " ") << "\nout: " << said.out << "\nerr: " << said.err);
-  CHECK(said.code == code);
-  CHECK(said.out.empty());
-  CHECK(said.err.starts_with("error: "));
-  CHECK(said.err.find(piece) != std::string::npos);
-}
-
-bool holds(const std::string& text, const std::string& piece) {
-  return text.find(piece) != std::string::npos;
-}
-
-void write_text(const std::string& path, std::string_view text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
 
 std::string read_text(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -133,7 +83,7 @@ TEST_CASE("files that are missing, damaged or of another kind are unreadable", "
               "none.npy");
   check_error({"compare", "zoo:mlp", "--b", folder / "none.npz"}, kUnreadable, "none.npz");
   write_text(folder / "text.so", "no library");
-  check_error({"run", (folder / "text.so") + ":net"}, kUnreadable, "cannot be opened");
+  check_error({"run", (folder / "text.so") + ":net"}, kUnreadable, "not a shared library");
   write_text(folder / "net.onnx", "x");
   check_error({"run", folder / "net.onnx"}, kUnreadable, "net.onnx");
 

@@ -149,3 +149,17 @@ TEST_CASE("a plug-in's models run, take parameters and keep their state", "[comm
   CHECK(missing.code == 2);
   CHECK(holds(missing.text, "Did you mean gated?"));
 }
+
+TEST_CASE("a plug-in whose initialisers raise ends the command with an error", "[command]") {
+  NEEDS_PROGRAM();
+  const std::string library = std::string(std::getenv("ETCH_BINARY_DIR")) + "/lib/libbad_plugin.so";
+  Said said = shell("ETCH_TEST_THROW_AT_START=1 " + etch + " run " + library + ":no_result 2>&1");
+  CHECK(said.code == 5);
+  CHECK(said.text == "error: [etch] the command ended early: at start\n");
+}
+
+TEST_CASE("an answer that nobody reads to its end is no error of the command", "[command]") {
+  NEEDS_PROGRAM();
+  Said first = shell(etch + " ops --json 2>&1 | head -n 1");
+  CHECK(first.text == "{\n");
+}

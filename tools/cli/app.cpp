@@ -10,11 +10,12 @@ namespace etch::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(
+constexpr const char* kModels = R"(
 MODEL   zoo:mlp, zoo:lenet, zoo:resnet18?classes=10&height=64&width=64,
         libX.so:NAME (a plug-in, whose code runs), FILE.etch
-VALUE   random:SEED, zeros, @FILE.npy, @FILE.npz:KEY, [1, 2, 3]
-
+)";
+constexpr const char* kValues = "VALUE   random:SEED, zeros, @FILE.npy, @FILE.npz:KEY, [1, 2, 3]\n";
+constexpr const char* kExitCodes = R"(
 Exit codes: 0 done, 1 the answer is no, 2 usage, 3 an input is unreadable or unsupported,
 4 a device, library or permission is missing, 5 a bug in Etch, 130 interrupted.)";
 
@@ -38,7 +39,7 @@ class Grammar {
     app_.name("etch");
     app_.description("Etch " ETCH_VERSION_TEXT
                      ": records, compiles, runs and exports tensor programs");
-    app_.footer(kFooter);
+    app_.footer(cat(kModels, kValues, kExitCodes));
     app_.set_version_flag("--version", "etch " ETCH_VERSION_TEXT);
     app_.require_subcommand(1);
     add_trace();
@@ -72,11 +73,19 @@ class Grammar {
   CLI::App& verb(const std::string& name, const std::string& text, Verb run) {
     CLI::App* sub = app_.add_subcommand(name, text);
     sub->add_flag("--json", requests_.json, "The answer as JSON");
+    sub->footer(kExitCodes);
     verbs_[name] = std::move(run);
     return *sub;
   }
   static void model(CLI::App& sub, std::string& to) {
     sub.add_option("MODEL", to, "zoo:NAME?..., libX.so:NAME or FILE.etch")->required();
+    sub.footer(cat(kModels, kExitCodes));
+  }
+  static CLI::Option* file(CLI::App& sub, const char* name, std::string& to, const char* type,
+                           const char* text) {
+    return sub.add_option(name, to, text)->type_name(type)->check([](const std::string& path) {
+      return path.empty() ? std::string("the file name is empty") : std::string();
+    });
   }
   static void list(CLI::App& sub, const char* name, std::vector<std::string>& to, const char* type,
                    const char* text) {
@@ -94,6 +103,7 @@ class Grammar {
                      std::vector<std::string>& dims) {
     list(sub, "--input", inputs, "NAME=VALUE", "An input; random when not given; repeatable");
     list(sub, "--dim", dims, "SYMBOL=SIZE", "A named size, such as N=3; repeatable");
+    sub.footer(cat(kModels, kValues, kExitCodes));
   }
 
   void add_trace() {
@@ -102,7 +112,7 @@ class Grammar {
                          [](Requests& q, Console& c) { return trace_verb(q.trace, c); });
     model(sub, r.model);
     dynamic(sub, r.dynamic);
-    sub.add_option("-o,--output", r.output, "The artifact to write")->type_name("FILE.etch");
+    file(sub, "-o,--output", r.output, "FILE.etch", "The artifact to write");
     sub.add_flag("--text", r.text, "The graph in text form");
   }
   void add_export() {
@@ -111,9 +121,7 @@ class Grammar {
                          [](Requests& q, Console& c) { return export_verb(q.export_onnx, c); });
     model(sub, r.model);
     dynamic(sub, r.dynamic);
-    sub.add_option("-o,--output", r.output, "The model to write")
-        ->type_name("FILE.onnx")
-        ->required();
+    file(sub, "-o,--output", r.output, "FILE.onnx", "The model to write")->required();
     sub.add_option("--opset", r.opset, "ONNX opset; the lowest that suffices by default");
     sub.add_option("--for", r.target, "The engine that is to read it; checked before writing")
         ->type_name("PROFILE");
@@ -127,7 +135,7 @@ class Grammar {
     model(sub, r.model);
     dynamic(sub, r.dynamic);
     values(sub, r.inputs, r.dims);
-    sub.add_option("--outputs", r.outputs, "Writes the outputs")->type_name("FILE.npz");
+    file(sub, "--outputs", r.outputs, "FILE.npz", "Writes the outputs");
     sub.add_option("--engine", r.engine, "jit, interpret or eager")->capture_default_str();
   }
   void add_compare() {
@@ -185,18 +193,21 @@ std::string misuse_text(const CLI::ParseError& e, Grammar& grammar,
   for (const CLI::App* s : grammar.app().get_subcommands(nullptr)) {
     if (!args.empty() && s->get_name() == args[0]) verb = s;
   }
-  if (verb == nullptr) return cat("[usage] ", what, ". Try etch --help");
-  std::vector<std::string> known = Grammar::option_names(*verb);
+  if (constexpr std::string_view kConversion = "Could not convert: ";
+      what.starts_with(kConversion)) {
+    what = cat(what.substr(kConversion.size()), ": expected a whole number");
+  }
+  const std::string command = verb == nullptr ? "etch" : "etch " + verb->get_name();
+  std::vector<std::string> known = Grammar::option_names(verb == nullptr ? grammar.app() : *verb);
   for (const std::string& a : args) {
     std::string option = a.substr(0, a.find('='));
     if (option.size() < 2 || option[0] != '-') continue;
     if (std::find(known.begin(), known.end(), option) != known.end()) continue;
     std::string close = nearest(option, known);
-    return cat("[usage] etch ", verb->get_name(), " has no option ", option, ". ",
-               close.empty() ? cat("Try etch ", verb->get_name(), " --help")
-                             : cat("Did you mean ", close, "?"));
+    return cat("[usage] ", command, " has no option ", option, ". ",
+               close.empty() ? cat("Try ", command, " --help") : cat("Did you mean ", close, "?"));
   }
-  return cat("[usage] ", what, ". Try etch ", verb->get_name(), " --help");
+  return cat("[usage] ", what, ". Try ", command, " --help");
 }
 
 int parse_failed(const CLI::ParseError& e, Grammar& grammar, const std::vector<std::string>& args,
@@ -207,7 +218,8 @@ int parse_failed(const CLI::ParseError& e, Grammar& grammar, const std::vector<s
     for (const CLI::App* s : grammar.app().get_subcommands()) which = s;
     bool help = dynamic_cast<const CLI::CallForHelp*>(&e) != nullptr ||
                 dynamic_cast<const CLI::CallForAllHelp*>(&e) != nullptr;
-    console.out(help ? which->help() : std::string(e.what()) + "\n");
+    bool verb = which != &grammar.app();
+    console.out(help ? which->help(verb ? "etch" : "") : std::string(e.what()) + "\n");
     return kDone;
   }
   print_error(misuse_text(e, grammar, args), console);
@@ -227,8 +239,12 @@ void check_verb(const Grammar& grammar, const std::vector<std::string>& args) {
   fail("usage", cat("there is no verb ", args[0]), nearest_hint(args[0], verbs, "verbs"));
 }
 
-int run_parsed(const std::vector<std::string>& args, Console& console) {
+int run_parsed(std::vector<std::string> args, Console& console) {
   Grammar grammar;
+  if (!args.empty() && args[0] == "help") {
+    args.erase(args.begin());
+    args.push_back("--help");
+  }
   check_verb(grammar, args);
   if (args.empty()) {
     console.err(grammar.app().help());
@@ -261,8 +277,10 @@ int run_command(const std::vector<std::string>& args, Console& console) {
     print_error("[memory] there is not enough memory", console);
     return kUnavailable;
   } catch (const std::exception& e) {
-    // What a plug-in's own code throws ends here too.
     print_error(cat("[etch] ", e.what()), console);
+    return kInternal;
+  } catch (...) {
+    print_error("[etch] an exception that is no std::exception", console);
     return kInternal;
   }
 }

@@ -1,10 +1,10 @@
 #include "tools/cli/model.h"
 
-#include <dlfcn.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "tools/cli/plugin.h"
 #include "tools/cli/text.h"
 #include "tools/zoo/zoo.h"
 
@@ -51,6 +51,10 @@ std::vector<ModelParameter> fill_parameters(const ModelEntry& entry, const Query
       fail("model", cat(model, ": ", entry.name, " has no parameter ", a.name),
            nearest_hint(a.name, names, "parameters"));
     }
+    for (const Assignment& other : query.parameters) {
+      if (&other == &a) break;
+      if (other.name == a.name) fail("model", cat(model, ": ", a.name, " is given twice"));
+    }
     ModelParameter& p = out[static_cast<size_t>(it - names.begin())];
     p.value = whole_number(a.value, "model", cat(model, ": ", a.name));
     if (p.value < p.low || p.value > p.high) {
@@ -88,6 +92,13 @@ void check_dynamic(const Model& model, const std::vector<DynamicDim>& dynamic) {
       fail("usage", cat("--dynamic ", d.input, ":", d.axis, "=", d.symbol, ": ", d.input, " has ",
                         rank, " axes"));
     }
+    for (const DynamicDim& other : dynamic) {
+      if (&other == &d) break;
+      if (other.input == d.input && (other.axis - d.axis) % rank == 0) {
+        fail("usage", cat("--dynamic ", d.input, ":", d.axis, "=", d.symbol, ": this axis is ",
+                          other.symbol, " already"));
+      }
+    }
   }
 }
 
@@ -97,7 +108,7 @@ LoadedModel make_from(const ModelEntry& entry, const Query& query, const std::st
   out.text = text;
   out.doc = entry.doc;
   out.parameters = fill_parameters(entry, query, text);
-  out.source = entry.make(ModelParameters(out.parameters));
+  out.source = make_model([&] { return entry.make(ModelParameters(out.parameters)); }, text);
   check_dynamic(*out.source, dynamic);
   out.dynamic = dynamic;
   std::vector<DynamicDim> free = out.source->free_axes;
@@ -117,27 +128,6 @@ const ModelEntry& find_entry(std::span<const ModelEntry> entries, const std::str
        nearest_hint(name, entry_names(entries), "models"));
 }
 
-/// The models of a plug-in, which stays open until the process ends.
-std::span<const ModelEntry> open_plugin(const std::string& path) {
-  bool file = path.find('/') != std::string::npos || access(path.c_str(), F_OK) == 0;
-  std::string name = file && path.find('/') == std::string::npos ? "./" + path : path;
-  if (file && access(name.c_str(), R_OK) != 0) {
-    fail_file("plug-in", path, "there is no such file that can be read");
-  }
-  void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) fail_file("plug-in", path, cat("cannot be opened: ", dlerror()));
-  using List = const std::vector<ModelEntry>* (*)(int);
-  auto list = reinterpret_cast<List>(dlsym(handle, "etch_models"));
-  if (list == nullptr) {
-    fail_file("plug-in", path, "holds no models", "Define them with ETCH_MODEL of etch/model.h");
-  }
-  const std::vector<ModelEntry>* models = list(kModelAbi);
-  if (models == nullptr) {
-    fail_file("plug-in", path, "was built with another version of Etch", "Build it again");
-  }
-  return *models;
-}
-
 LoadedModel load_file(const std::string& path) {
   LoadedModel out;
   out.text = path;
@@ -154,6 +144,7 @@ LoadedModel load_file(const std::string& path) {
 }  // namespace
 
 LoadedModel load_model(const std::string& text, const std::vector<DynamicDim>& dynamic) {
+  if (text.empty()) fail("model", "the name of the model is empty", kGrammar);
   if (text.starts_with("zoo:")) {
     Query query = parse_query(text.substr(4), text);
     return make_from(find_entry(zoo::models(), query.name, "the zoo"), query, text, dynamic);

@@ -1,6 +1,7 @@
 #include "tools/cli/text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdio>
 
@@ -28,6 +29,13 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return above.back();
 }
 
+/// Capitals are no reason to miss a name.
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
 /// Columns that a UTF-8 text takes.
 size_t width(std::string_view text) {
   return static_cast<size_t>(
@@ -42,7 +50,7 @@ std::string nearest(std::string_view given, std::span<const std::string> known) 
   // A long text is no slip of the finger, and the distance takes quadratic time.
   if (given.size() > 64) return best;
   for (const std::string& k : known) {
-    size_t d = edit_distance(given, k);
+    size_t d = edit_distance(lower(given), lower(k));
     if (d < least && d < std::max(given.size(), k.size())) {
       least = d;
       best = k;
@@ -95,6 +103,14 @@ std::vector<std::string> split(std::string_view text, char at) {
     out.emplace_back(text.substr(0, end));
     if (end == std::string_view::npos) return out;
     text.remove_prefix(end + 1);
+  }
+}
+
+void check_output_name(std::string_view option, const std::string& path, std::string_view ending) {
+  for (std::string_view other : {".etch", ".onnx", ".npz", ".npy", ".safetensors", ".so"}) {
+    if (other == ending || !path.ends_with(other)) continue;
+    fail("usage", cat(option, " ", path, ": the file would not be what ", other, " says"),
+         cat("Name it ", path.substr(0, path.size() - other.size()), ending));
   }
 }
 

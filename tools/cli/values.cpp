@@ -19,6 +19,11 @@ namespace {
 constexpr std::string_view kForms =
     "Write random:SEED, zeros, @FILE.npy, @FILE.npz:KEY or a list like [1, 2, 3]";
 
+/// Far above what a made-up input is good for, and far below what a size product may reach.
+constexpr double kMostBytes = 0x1p46;
+
+constexpr std::string_view kDynamicForm = "INPUT:AXIS=SYMBOL[:LOW:HIGH]";
+
 /// The numbers of a literal list, brackets and commas apart.
 std::vector<std::string> literal_items(const std::string& text, const std::string& input) {
   std::vector<std::string> out;
@@ -80,23 +85,39 @@ Tensor literal_tensor(const InputSpec& spec, const Sizes& sizes, const std::stri
   return out;
 }
 
-Tensor file_tensor(const InputSpec& spec, std::string_view name) {
+std::vector<std::string> keys_of(const runtime::TensorMap& arrays) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : arrays) keys.push_back(key);
+  return keys;
+}
+
+runtime::HostTensor read_array(const InputSpec& spec, const std::string& name) {
   size_t at = name.rfind(".npz:");
-  if (at != std::string_view::npos) {
-    std::string path(name.substr(0, at + 4)), key(name.substr(at + 5));
+  if (at != std::string::npos) {
+    std::string path = name.substr(0, at + 4), key = name.substr(at + 5);
     runtime::TensorMap all = runtime::read_npz(path);
     auto it = all.find(key);
-    if (it != all.end()) return runtime::to_tensor(it->second);
-    std::vector<std::string> keys;
-    for (const auto& [k, v] : all) keys.push_back(k);
+    if (it != all.end()) return it->second;
     fail_file("input", path, cat("there is no array named ", key),
-              nearest_hint(key, keys, "arrays"));
+              nearest_hint(key, keys_of(all), "arrays"));
   }
   if (name.ends_with(".npz")) {
+    runtime::TensorMap all = runtime::read_npz(name);
     fail("input", cat("which array of ", name, " is ", spec.name, "?"),
-         cat("Write @", name, ":KEY"));
+         cat("Write @", name, ":KEY, where KEY is ", join(keys_of(all), " or ")));
   }
-  return runtime::to_tensor(runtime::read_npy(std::string(name)));
+  return runtime::read_npy(name);
+}
+
+Tensor file_tensor(const InputSpec& spec, std::string_view name) {
+  runtime::HostTensor host = read_array(spec, std::string(name));
+  if (!contains(kSupported, host.dtype)) {
+    fail_file("input", name,
+              cat("holds ", host.dtype, ", which cannot be computed with; ", spec.name, " takes ",
+                  spec.type.dtype),
+              "Convert the array first");
+  }
+  return runtime::to_tensor(host);
 }
 
 /// Raises unless a tensor has the declared dtype, rank and sizes; binds symbols on the way.
@@ -138,6 +159,20 @@ Sizes sizes_of(const InputSpec& spec, const DimValues& dims, int64_t default_siz
   return shape_eval(spec.type.shape, bindings);
 }
 
+/// sizes_of(), once it is sure that the tensor can be held.
+Sizes known_sizes(const InputSpec& spec, const DimValues& dims, int64_t default_size) {
+  Sizes sizes = sizes_of(spec, dims, default_size);
+  double bytes = static_cast<double>(itemsize(spec.type.dtype));
+  for (int64_t s : sizes) bytes *= static_cast<double>(s);
+  if (bytes > kMostBytes) {
+    fail("input",
+         cat(spec.name, ": ", spec.type.dtype, sizes, " takes ", number_text(bytes),
+             " bytes, beyond any machine"),
+         "Check the sizes");
+  }
+  return sizes;
+}
+
 Tensor made_tensor(const InputSpec& spec, const Sizes& sizes, const std::string& value) {
   if (value == "zeros") return zeros(to_shape(sizes), spec.type.dtype);
   if (value.starts_with("random:")) {
@@ -151,19 +186,20 @@ Tensor made_tensor(const InputSpec& spec, const Sizes& sizes, const std::string&
 
 }  // namespace
 
-Assignment parse_assignment(const std::string& text, std::string_view option) {
+Assignment parse_assignment(const std::string& text, std::string_view option,
+                            std::string_view form) {
   size_t at = text.find('=');
   if (at == std::string::npos || at == 0 || at + 1 == text.size()) {
-    fail("usage", cat("--", option, " ", text, ": expected NAME=VALUE"));
+    fail("usage", cat("--", option, " ", text, ": expected ", form));
   }
   return {text.substr(0, at), text.substr(at + 1)};
 }
 
 DynamicDim parse_dynamic(const std::string& text) {
-  Assignment a = parse_assignment(text, "dynamic");
+  Assignment a = parse_assignment(text, "dynamic", kDynamicForm);
   size_t colon = a.name.rfind(':');
   if (colon == std::string::npos || colon == 0) {
-    fail("usage", cat("--dynamic ", text, ": expected INPUT:AXIS=SYMBOL"), "For example x:0=N");
+    fail("usage", cat("--dynamic ", text, ": expected ", kDynamicForm), "For example x:0=N");
   }
   DynamicDim out;
   out.input = a.name.substr(0, colon);
@@ -174,7 +210,7 @@ DynamicDim parse_dynamic(const std::string& text) {
   bool word = !out.symbol.empty() && letter(out.symbol[0]);
   for (char c : out.symbol) word &= letter(c) || (c >= '0' && c <= '9');
   if (!word || (parts.size() != 1 && parts.size() != 3)) {
-    fail("usage", cat("--dynamic ", text, ": expected INPUT:AXIS=SYMBOL[:LOW:HIGH]"),
+    fail("usage", cat("--dynamic ", text, ": expected ", kDynamicForm),
          "A symbol is a word such as N or batch");
   }
   if (parts.size() == 3) {
@@ -193,10 +229,11 @@ DynamicDim parse_dynamic(const std::string& text) {
 DimValues parse_dims(const std::vector<std::string>& texts) {
   DimValues out;
   for (const std::string& text : texts) {
-    Assignment a = parse_assignment(text, "dim");
+    Assignment a = parse_assignment(text, "dim", "SYMBOL=SIZE");
     int64_t size = whole_number(a.value, "usage", cat("--dim ", text));
     if (size < 0) fail("usage", cat("--dim ", text, ": a size is at least 0, got ", size));
-    out[a.name] = size;
+    auto [it, fresh] = out.emplace(a.name, size);
+    if (!fresh) fail("usage", cat("--dim ", text, ": ", a.name, " is ", it->second, " already"));
   }
   return out;
 }
@@ -215,7 +252,7 @@ Given read_inputs(std::span<const InputSpec> inputs, const std::vector<std::stri
   std::vector<std::string> names, values(inputs.size());
   for (const InputSpec& i : inputs) names.push_back(i.name);
   for (const std::string& text : assignments) {
-    Assignment a = parse_assignment(text, "input");
+    Assignment a = parse_assignment(text, "input", "NAME=VALUE");
     auto it = std::find(names.begin(), names.end(), a.name);
     if (it == names.end()) {
       fail("input", cat("there is no input named ", a.name), nearest_hint(a.name, names, "inputs"));
@@ -246,9 +283,9 @@ Given read_inputs(std::span<const InputSpec> inputs, const std::vector<std::stri
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (values[i].empty()) values[i] = cat("random:", i + 1);
       if (values[i].starts_with("@") != files) continue;
-      Tensor t = files
-                     ? file_tensor(inputs[i], std::string_view(values[i]).substr(1))
-                     : made_tensor(inputs[i], sizes_of(inputs[i], known, default_size), values[i]);
+      Tensor t =
+          files ? file_tensor(inputs[i], std::string_view(values[i]).substr(1))
+                : made_tensor(inputs[i], known_sizes(inputs[i], known, default_size), values[i]);
       check_type(inputs[i], t, known);
       out.tensors[i] = {inputs[i].name, t};
     }

@@ -26,8 +26,9 @@ using DimValues = std::map<std::string, int64_t, std::less<>>;
 struct Assignment {
   std::string name, value;
 };
-/// Splits at the first "="; UserError when there is none or a side is empty.
-Assignment parse_assignment(const std::string& text, std::string_view option);
+/// Splits at the first "="; UserError naming `form` when there is none or a side is empty.
+Assignment parse_assignment(const std::string& text, std::string_view option,
+                            std::string_view form);
 /// "x:0=N" or "x:0=N:LOW:HIGH".
 DynamicDim parse_dynamic(const std::string& text);
 /// "N=3", any number of them.
