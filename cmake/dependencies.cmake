@@ -59,10 +59,6 @@ if(ETCH_TESTS)
   endif()
 endif()
 
-if(ETCH_BENCH)
-  find_package(benchmark QUIET)
-endif()
-
 if(missing)
   list(JOIN missing " " missing)
   message(FATAL_ERROR "Missing packages: ${missing}\nRun tools/setup.sh, or: apt-get install ${missing}")

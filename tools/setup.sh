@@ -1,12 +1,24 @@
 #!/usr/bin/env bash
 # Installs what Etch needs and is not there yet: the Debian packages of tools/apt.txt and a private
 # Python environment in build/venv. Safe to repeat; with everything present it touches no network.
-#   tools/setup.sh [--quiet]     --quiet: say nothing unless something is installed
+#   tools/setup.sh [--quiet] [--bench]
+#     --quiet: say nothing unless something is installed
+#     --bench: also tools/apt_bench.txt, what bench/ measures against
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 quiet=0
-[ "${1:-}" = --quiet ] && quiet=1
+lists=(tools/apt.txt)
+for arg in "$@"; do
+  case "$arg" in
+    --quiet) quiet=1 ;;
+    --bench) lists+=(tools/apt_bench.txt) ;;
+    *)
+      echo "setup: unknown argument '$arg'; there are --quiet and --bench" >&2
+      exit 2
+      ;;
+  esac
+done
 say() { [ $quiet = 1 ] || echo "setup: $*"; }
 die() {
   printf 'setup: %s\n' "$@" >&2
@@ -14,15 +26,15 @@ die() {
 }
 
 install_packages() {
-  command -v dpkg-query >/dev/null || die "this script knows Debian only; install the equivalents of tools/apt.txt"
+  command -v dpkg-query >/dev/null || die "this script knows Debian only; install the equivalents of ${lists[*]}"
   local wanted present missing as_root=()
-  wanted=$(sed 's/#.*//' tools/apt.txt | xargs -n1 | sort)
+  wanted=$(sed 's/#.*//' "${lists[@]}" | xargs -n1 | sort -u)
   # shellcheck disable=SC2016,SC2086
   present=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
     sed -n 's/^installed //p' | sort || true)
   missing=$(comm -23 <(echo "$wanted") <(echo "$present") | xargs)
   if [ -z "$missing" ]; then
-    say "all packages of tools/apt.txt are installed"
+    say "all packages of ${lists[*]} are installed"
     return
   fi
   if [ "$(id -u)" != 0 ]; then

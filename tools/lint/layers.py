@@ -44,7 +44,6 @@ THIRD_PARTY = [
     (r"CLI/", r"tools/"),
     (r"zlib\.h", r"(tools|examples|tests)/"),
     (r"catch2/", r"tests/"),
-    (r"benchmark/", r"bench/"),
     (r"(torch|ATen|c10)/|cblas\.h", r"bench/"),
 ]
 # Headers of the standard libraries, the kernel and the compiler, which are free for all.
