@@ -1,20 +1,13 @@
-// Contractions at level `exact` against oneDNN and OpenBLAS: interleaved rounds, medians, and the
-// median over rounds of peer time / own time (above 1: ours is faster). JSON on stdout.
+// Contractions at level `exact` beside oneDNN and OpenBLAS.
 //   contract_bench [--threads N] [--rounds N] [--only TEXT]
-#include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdio>
-#include <cstring>
-#include <ctime>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "bench/contract_bench_peers.h"
-#include "ir/support/error.h"
+#include "bench/measure.h"
 #include "ir/support/text.h"
 #include "runtime/threads.h"
 
@@ -24,62 +17,13 @@ namespace {
 using runtime::contract::Conv2dDesc;
 using runtime::contract::MatmulDesc;
 using runtime::contract::Scratch;
-using Run = std::function<void()>;
 
-struct Options {
-  int threads = 1;
-  int rounds = 9;
-  std::string only;
-};
-
-/// One comparison; `group` rows share a geometric mean, `goal` is the bar it should reach.
-struct Case {
-  std::string group, name;
+/// One comparison; its closures are made when it is its turn.
+struct Contraction {
+  std::string group, name, peer;
   double flops;
-  std::function<Run()> own, peer;
+  std::function<Run()> own, other;
 };
-
-/// Processor time of this thread when it is the only one at work, so that neither other programs
-/// nor waiting threads of a peer count; else wall time.
-double now(int threads) {
-  timespec t{};
-  clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
-double seconds(const Run& run, int reps) {
-  const int threads = runtime::num_threads();
-  const double begin = now(threads);
-  for (int i = 0; i < reps; ++i) run();
-  return (now(threads) - begin) / reps;
-}
-
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return v[v.size() / 2];
-}
-
-int reps_for(const Run& run) {
-  run();
-  const double once = std::max(1e-8, seconds(run, 1));
-  return static_cast<int>(std::clamp(4e-3 / once, 1.0, 200000.0));
-}
-
-struct Result {
-  double own, peer, ratio;
-};
-
-Result compare(const Case& c, int rounds) {
-  const Run own = c.own(), peer = c.peer();
-  const int own_reps = reps_for(own), peer_reps = reps_for(peer);
-  std::vector<double> own_times, peer_times, ratios;
-  for (int r = 0; r < rounds; ++r) {
-    own_times.push_back(seconds(own, own_reps));
-    peer_times.push_back(seconds(peer, peer_reps));
-    ratios.push_back(peer_times.back() / own_times.back());
-  }
-  return {median(own_times), median(peer_times), median(ratios)};
-}
 
 template <class T>
 std::shared_ptr<std::vector<T>> filled(int64_t count) {
@@ -145,8 +89,8 @@ Run own_conv(const Conv2dDesc& d, ConvPass pass) {
   };
 }
 
-std::vector<Case> matmul_cases() {
-  std::vector<Case> out;
+std::vector<Contraction> matmul_cases() {
+  std::vector<Contraction> out;
   const int64_t sizes[][3] = {{512, 512, 512},    {768, 768, 768}, {1024, 1024, 1024},
                               {1536, 1536, 1536}, {128, 768, 768}, {64, 784, 512}};
   for (const auto& s : sizes) {
@@ -155,13 +99,13 @@ std::vector<Case> matmul_cases() {
     const double flops = 2.0 * static_cast<double>(m * n * k);
     const auto sgemm = [=] { return dnnl_sgemm_run(m, n, k); };
     const auto packed_peer = [=] { return dnnl_matmul_packed_run(m, n, k); };
-    out.push_back({"matmul f32 / sgemm", name, flops,
+    out.push_back({"matmul f32", name, "oneDNN sgemm", flops,
                    [=] { return own_matmul<float>(m, n, k, false); }, sgemm});
-    out.push_back({"matmul f32 / oneDNN packed", name, flops,
+    out.push_back({"matmul f32", name, "oneDNN packed", flops,
                    [=] { return own_matmul<float>(m, n, k, false); }, packed_peer});
-    out.push_back({"matmul f32 packed / oneDNN packed", name, flops,
+    out.push_back({"matmul f32 packed", name, "oneDNN packed", flops,
                    [=] { return own_matmul<float>(m, n, k, true); }, packed_peer});
-    out.push_back({"matmul f64 / OpenBLAS", name, flops,
+    out.push_back({"matmul f64", name, "OpenBLAS", flops,
                    [=] { return own_matmul<double>(m, n, k, false); },
                    [=] { return openblas_dgemm_run(m, n, k); }});
   }
@@ -170,20 +114,20 @@ std::vector<Case> matmul_cases() {
     const std::string name = cat("1x", n, "x", k);
     const double flops = 2.0 * static_cast<double>(n * k);
     const auto peer = [=] { return dnnl_matmul_packed_run(1, n, k); };
-    out.push_back({"gemv packed / oneDNN packed", name, flops,
+    out.push_back({"gemv packed", name, "oneDNN packed", flops,
                    [=] { return own_matmul<float>(1, n, k, true); }, peer});
-    out.push_back({"gemv [K,N] / oneDNN packed", name, flops,
+    out.push_back({"gemv [K, N]", name, "oneDNN packed", flops,
                    [=] { return own_matmul<float>(1, n, k, false); }, peer});
-    out.push_back({"gemv [N,K] / oneDNN packed", name, flops,
+    out.push_back({"gemv [N, K]", name, "oneDNN packed", flops,
                    [=] { return own_matmul<float>(1, n, k, false, true); }, peer});
   }
   for (int64_t m : {4, 8, 16}) {
-    out.push_back({"small M packed / oneDNN packed", cat(m, "x768x768"),
+    out.push_back({"small M packed", cat(m, "x768x768"), "oneDNN packed",
                    2.0 * static_cast<double>(m * 768 * 768),
                    [=] { return own_matmul<float>(m, 768, 768, true); },
                    [=] { return dnnl_matmul_packed_run(m, 768, 768); }});
   }
-  out.push_back({"tiny / sgemm", "8x8x8", 2.0 * 512,
+  out.push_back({"tiny", "8x8x8", "oneDNN sgemm", 2.0 * 512,
                  [] { return own_matmul<float>(8, 8, 8, false); },
                  [] { return dnnl_sgemm_run(8, 8, 8); }});
   return out;
@@ -202,8 +146,8 @@ Conv2dDesc conv(int64_t c, int64_t oc, int64_t size, int64_t kernel, int64_t str
   return d;
 }
 
-std::vector<Case> conv_cases() {
-  std::vector<Case> out;
+std::vector<Contraction> conv_cases() {
+  std::vector<Contraction> out;
   // The distinct convolutions of ResNet-18 at 224 x 224.
   const Conv2dDesc resnet[] = {
       conv(3, 64, 224, 7, 2),   conv(64, 64, 56, 3, 1),   conv(64, 128, 56, 3, 2),
@@ -217,7 +161,7 @@ std::vector<Case> conv_cases() {
     out.push_back({group,
                    cat(d.kh, "x", d.kw, " s", d.stride_h, " ", d.c, "->", d.oc, " @", d.h,
                        d.groups > 1 ? " depthwise" : ""),
-                   flops, [=] { return own_conv(d, pass); },
+                   "oneDNN", flops, [=] { return own_conv(d, pass); },
                    [=] { return dnnl_conv_run(d, pass); }});
   };
   for (const Conv2dDesc& d : resnet) {
@@ -236,76 +180,31 @@ std::vector<Case> conv_cases() {
   return out;
 }
 
-int number(const char* text) {
-  int value = 0;
-  const auto r = std::from_chars(text, text + std::strlen(text), value);
-  if (r.ec != std::errc() || *r.ptr != '\0' || value < 1) {
-    fail("contract_bench", cat("'", text, "' is no positive number"), "");
-  }
-  return value;
+void measure(Session& session, const Contraction& c) {
+  if (!session.wants(c.group, c.name, "")) return;
+  Case row;
+  row.group = c.group, row.name = c.name;
+  row.own = c.own();
+  row.peers = {{c.peer, 0, c.other()}};
+  row.details = [&](double own_seconds) {
+    return cat("\"own_gflops\": ", static_cast<int64_t>(c.flops / own_seconds * 1e-9));
+  };
+  session.measure(row);
 }
 
-Options parse(int argc, char** argv) {
-  Options o;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view arg = argv[i];
-    if (i + 1 < argc && arg == "--threads") {
-      o.threads = number(argv[++i]);
-    } else if (i + 1 < argc && arg == "--rounds") {
-      o.rounds = number(argv[++i]);
-    } else if (i + 1 < argc && arg == "--only") {
-      o.only = argv[++i];
-    } else {
-      fail("contract_bench", cat("unknown argument '", arg, "'"),
-           "Use --threads N, --rounds N, --only TEXT");
-    }
-  }
-  return o;
-}
-
-int run(int argc, char** argv) {
-  const Options o = parse(argc, argv);
+void run(int argc, char** argv) {
+  const Options o = parse_options("contract_bench", argc, argv);
+  use_fair_environment(o, argv);
   runtime::set_num_threads(o.threads);
   set_peer_threads(o.threads);
-  std::vector<Case> cases = matmul_cases();
-  for (Case& c : conv_cases()) cases.push_back(std::move(c));
-  std::map<std::string, std::vector<double>> ratios;
-  std::printf("{\"isa\": \"%s\", \"threads\": %d, \"rounds\": %d, \"cases\": [",
-              std::string(name(runtime::active_isa())).c_str(), o.threads, o.rounds);
-  const char* separator = "\n";
-  for (const Case& c : cases) {
-    if (!o.only.empty() && (c.group + " " + c.name).find(o.only) == std::string::npos) continue;
-    const Result r = compare(c, o.rounds);
-    ratios[c.group].push_back(r.ratio);
-    std::printf(
-        "%s  {\"group\": \"%s\", \"case\": \"%s\", \"own_us\": %.2f, \"peer_us\": %.2f, "
-        "\"own_gflops\": %.1f, \"ratio\": %.3f}",
-        separator, c.group.c_str(), c.name.c_str(), r.own * 1e6, r.peer * 1e6,
-        c.flops / r.own * 1e-9, r.ratio);
-    std::fflush(stdout);
-    separator = ",\n";
-  }
-  std::printf("\n], \"geometric_means\": {");
-  separator = "\n";
-  for (const auto& [group, values] : ratios) {
-    double sum = 0;
-    for (double v : values) sum += std::log(v);
-    std::printf("%s  \"%s\": %.3f", separator, group.c_str(),
-                std::exp(sum / static_cast<double>(values.size())));
-    separator = ",\n";
-  }
-  std::printf("\n}}\n");
-  return 0;
+  Session session("contract_bench", o, "");
+  for (const Contraction& c : matmul_cases()) measure(session, c);
+  for (const Contraction& c : conv_cases()) measure(session, c);
 }
 
 }  // namespace
 }  // namespace etch::bench
 
 int main(int argc, char** argv) {
-  try {
-    return etch::bench::run(argc, argv);
-  } catch (const etch::UserError& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-    return 2;
-  }
+  return etch::bench::run_program([&] { etch::bench::run(argc, argv); });
 }
