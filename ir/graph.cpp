@@ -125,6 +125,9 @@ NodeId Graph::add_fusion(std::shared_ptr<const Graph> body, std::span<const Valu
 void Graph::add_result(Value v, std::string result_name, int state) {
   results_.push_back({v, std::move(result_name), state});
 }
+void Graph::add_guard(Value v, std::string guard_name, GuardRange range, uint32_t loc) {
+  results_.push_back({v, std::move(guard_name), -1, range, loc});
+}
 void Graph::set_result(size_t i, Value v) { results_[i].value = v; }
 
 void Graph::set_operand(NodeId id, uint32_t operand, Value v) {

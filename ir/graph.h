@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -69,11 +70,22 @@ struct GraphInput {
   std::string name;
   InputKind kind = InputKind::Input;
 };
-/// A result; `state` is the index of the input it is written back to, or -1.
+/// What a guard allows. The value, a rank-0 bool or integer, decided the recorded run's course on
+/// the host; another value means that the graph does not hold.
+struct GuardRange {
+  int64_t low = 0;
+  int64_t high = 0;
+  bool operator==(const GuardRange&) const = default;
+};
+/// A result. `state` is the index of the input it is written back to, or -1.
 struct GraphResult {
   Value value;
   std::string name;
   int state = -1;
+  std::optional<GuardRange> guard = {};
+  uint32_t loc = 0;  // Graph::loc() of the host's decision, for guards
+  /// Neither written back nor checked, but handed out.
+  bool for_caller() const { return state < 0 && !guard; }
 };
 /// A named size with the values it may take.
 struct SymbolRange {
@@ -132,6 +144,7 @@ class Graph {
   NodeId add_fusion(std::shared_ptr<const Graph> body, std::span<const Value> inputs,
                     NodeId before = kNoNode);
   void add_result(Value v, std::string name, int state = -1);
+  void add_guard(Value v, std::string name, GuardRange range, uint32_t loc = 0);
   void set_result(size_t i, Value v);
 
   /// Given %3 = f(%1, %2), set_operand(%3, 0, %4): %3 = f(%4, %2).

@@ -77,6 +77,7 @@ class Parser {
   void constraint(Block& b);
   Relation relation();
   void result(Block& b);
+  void guard(Block& b, Value v, std::string name, size_t at);
   void node(Block& b);
   void input(Block& b, const Names& names, InputKind kind);
   void constant(Block& b, const Names& names);
@@ -129,6 +130,9 @@ void Parser::function() {
   Block b = block();
   for (const GraphInput& in : b.graph.inputs()) {
     if (in.kind == InputKind::State) lex_.fail_at(name.at, "a function cannot have a state");
+  }
+  for (const GraphResult& r : b.graph.results()) {
+    if (r.guard) lex_.fail_at(name.at, "a function cannot have a guard");
   }
   Function f{std::make_shared<const Graph>(std::move(b.graph)), b.depth, b.flat_nodes};
   if (!functions_.emplace(name.text, std::move(f)).second) {
@@ -221,7 +225,21 @@ void Parser::result(Block& b) {
                            ", found ", b.graph.type(v)));
     }
   }
+  if (state < 0 && lex_.eat_word("guard")) return guard(b, v, std::move(name), at);
   b.graph.add_result(v, std::move(name), state);
+}
+
+void Parser::guard(Block& b, Value v, std::string name, size_t at) {
+  if (std::string problem = guard_problem(b.graph.type(v)); !problem.empty()) {
+    lex_.fail_at(at, problem);
+  }
+  lex_.expect('[', "before the values that the guard allows");
+  GuardRange range;
+  range.low = values_.integer("the lowest value", INT64_MIN, INT64_MAX);
+  lex_.expect(',', "inside the range");
+  range.high = values_.integer("the highest value", range.low, INT64_MAX);
+  lex_.expect(']', "after the range");
+  b.graph.add_guard(v, std::move(name), range, source_line(b));
 }
 
 void Parser::node(Block& b) {

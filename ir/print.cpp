@@ -106,6 +106,10 @@ class Printer {
     out_ += " = ";
     value(r.value);
     if (r.state >= 0) append(" -> state ", r.state);
+    if (r.guard) {
+      append(" guard [", r.guard->low, ", ", r.guard->high, "]");
+      if (options_.origins) source_line(r.loc);
+    }
     out_ += '\n';
   }
 

@@ -81,8 +81,10 @@ class Comparison {
   bool same_results() const {
     return std::equal(a_.results().begin(), a_.results().end(), b_.results().begin(),
                       b_.results().end(), [&](const GraphResult& x, const GraphResult& y) {
+                        const GraphLoc &l = a_.loc(x.loc), &r = b_.loc(y.loc);
                         return same_value(x.value, y.value) && x.name == y.name &&
-                               x.state == y.state;
+                               x.state == y.state && x.guard == y.guard && l.file == r.file &&
+                               l.line == r.line;
                       });
   }
 

@@ -93,7 +93,7 @@ std::string summary(const Graph& g) {
   for (const GraphInput& in : g.inputs()) names[in.value.node] = in.name;
   for (const GraphResult& r : g.results()) {
     std::string& name = names[r.value.node];
-    name += cat(name.empty() ? "" : " ", "-> ", r.name);
+    name += cat(name.empty() ? "" : " ", r.guard ? "guard " : "-> ", r.name);
   }
   size_t next = 0;
   for (NodeId id : g) {

@@ -18,6 +18,7 @@
 //     %5 = sum(%1) {axes=[0], keepdims=false} : f32[]
 //     result "y" = %4
 //     result "w.next" = %1 -> state 1                       // written back to input number 1
+//     result "x > 0" = %7 guard [1, 1] at "net.cpp":12      // the graph holds for 1 only
 //   }
 //
 // Operators above semantic version 1 carry it: "softmax.v2(...)". Numbers of values are free names.

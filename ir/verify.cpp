@@ -108,6 +108,12 @@ std::string check_results(const Graph& g) {
   for (size_t i = 0; i < g.results().size(); ++i) {
     const GraphResult& r = g.results()[i];
     if (!exists(g, r.value)) return cat("result ", i, " names a value that does not exist");
+    if (r.guard) {
+      std::string problem = guard_problem(g.type(r.value));
+      if (problem.empty() && r.state != -1) problem = "is also written to a state";
+      if (problem.empty() && r.guard->low > r.guard->high) problem = "allows no value";
+      if (!problem.empty()) return cat("guard ", r.name, " ", problem);
+    }
     if (r.state == -1) continue;
     if (r.state < 0 || static_cast<size_t>(r.state) >= g.inputs().size()) {
       return cat("result ", i, " is written to input ", r.state, ", which does not exist");
@@ -239,7 +245,9 @@ constexpr VerifyRule kRules[] = {
      check_operands},
     {"uses", "rewrites find users through the use lists", check_uses},
     {"inputs", "inputs come first, in the order of the signature", check_inputs},
-    {"results", "results exist, and each state is written once with its own type", check_results},
+    {"results",
+     "results exist, each state is written once with its own type, guards can be checked",
+     check_results},
     {"supported", "every engine can store every value", check_supported},
     {"attributes", "operators read their own Attrs struct without checking", check_attributes},
     {"constants", "contents are as long as their type says", check_constants},
@@ -295,6 +303,11 @@ std::string type_problem(const TensorType& t) {
   auto bytes = checked_nbytes(t.dtype, known);
   if (!bytes || *bytes > static_cast<uint64_t>(INT64_MAX)) return "has more bytes than 2^63 - 1";
   return "";
+}
+
+std::string guard_problem(const TensorType& t) {
+  if (t.rank() == 0 && !is_float(t.dtype)) return "";
+  return cat("is on a value of type ", t, ", not on one bool or integer");
 }
 
 void verify(const Graph& g) {

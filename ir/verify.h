@@ -29,4 +29,7 @@ void verify_untrusted(const Graph& g, std::string_view source_name = "graph");
 /// kMaxRank, a negative size, or more bytes than a 63-bit number counts.
 std::string type_problem(const TensorType& t);
 
+/// What is wrong with guarding a value of type `t`, or "".
+std::string guard_problem(const TensorType& t);
+
 }  // namespace etch::ir

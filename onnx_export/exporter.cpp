@@ -57,8 +57,14 @@ class Attempt {
  private:
   void collect_results() {
     for (const ir::GraphResult& r : g_.results()) {
-      if (r.state < 0) {
+      if (r.for_caller()) {
         results_.push_back(r);
+        continue;
+      }
+      if (r.guard) {
+        const ir::GraphLoc& at = g_.loc(r.loc);
+        builder_.set_origin({cat("guard ", r.name), "", cat(at.file, ":", at.line)});
+        builder_.block("the recorded course depends on a value, and an ONNX model checks nothing");
         continue;
       }
       const std::string& state = g_.inputs()[static_cast<size_t>(r.state)].name;

@@ -39,7 +39,8 @@ void add_borders(const ir::Graph& g, Answer& out) {
   }
   JsonValue::Array written;
   for (const ir::GraphResult& r : g.results()) {
-    if (r.state < 0)
+    if (r.guard) continue;
+    if (r.for_caller())
       add("output", r.name, g.type(r.value), outputs);
     else
       add("writes", r.name, g.type(r.value), written);

@@ -94,7 +94,7 @@ std::string meta_text(const Artifact& a) {
   names(w, "states", inputs(ir::InputKind::State));
   names(w, "outputs", [&](JsonWriter& out) {
     for (const ir::GraphResult& r : a.graph.results()) {
-      if (r.state < 0) out.value(r.name);
+      if (r.for_caller()) out.value(r.name);
     }
   });
   w.key("native").begin_array();

@@ -48,6 +48,7 @@ class Planner {
   void run();
 
  private:
+  uint32_t add_result_buffer(const ir::GraphResult& r);
   void mark_needed();
   void add_inputs();
   void collect_symbols();
@@ -87,12 +88,7 @@ void Planner::run() {
   plan_.requirements = requirements(g_);
   for (const Requirement& r : plan_.requirements) check_symbols(r.value, r.what);
   for (const ir::GraphResult& r : g_.results()) {
-    bool state = r.state >= 0;
-    Port port{r.name, g_.type(r.value)};
-    std::vector<Port>& ports = state ? plan_.nexts : plan_.outputs;
-    uint32_t b = add_buffer(state ? Home::Next : Home::Output, static_cast<uint32_t>(ports.size()),
-                            port.type);
-    ports.push_back(std::move(port));
+    uint32_t b = add_result_buffer(r);
     const Node& n = g_.node(r.value.node);
     if (n.op->kind != ir::OpKind::Structural || ir::is_fusion(n)) direct_.emplace(r.value, b);
   }
@@ -105,6 +101,18 @@ void Planner::run() {
     plan_.max_operands = std::max(plan_.max_operands, s.in.size() + s.out.size());
     plan_.kernels += s.kind == StepKind::Kernel;
   }
+}
+
+uint32_t Planner::add_result_buffer(const ir::GraphResult& r) {
+  const ir::TensorType& type = g_.type(r.value);
+  if (r.guard) {
+    plan_.guards.push_back({r.name, type.dtype, *r.guard, g_.loc(r.loc)});
+    return add_buffer(Home::Guard, static_cast<uint32_t>(plan_.guards.size() - 1), type);
+  }
+  std::vector<Port>& ports = r.state >= 0 ? plan_.nexts : plan_.outputs;
+  ports.push_back({r.name, type});
+  return add_buffer(r.state >= 0 ? Home::Next : Home::Output,
+                    static_cast<uint32_t>(ports.size() - 1), type);
 }
 
 void Planner::mark_needed() {
@@ -355,21 +363,18 @@ void Planner::add_kernel_step(Kernel kernel, std::vector<Place> in, std::vector<
 
 /// Results that no step wrote in place: inputs, constants, windows, and values given twice.
 void Planner::add_results() {
-  uint32_t output = 0, next = 0;
   std::vector<uint32_t> own;  // per result, in order
   for (uint32_t b = 0; b < plan_.buffers.size(); ++b) {
     Home h = plan_.buffers[b].home;
-    if (h == Home::Output || h == Home::Next) own.push_back(b);
+    if (h == Home::Output || h == Home::Next || h == Home::Guard) own.push_back(b);
   }
   invariant(own.size() == g_.results().size(), "every result has a buffer");
   for (size_t i = 0; i < own.size(); ++i) {
     const ir::GraphResult& r = g_.results()[i];
-    (r.state >= 0 ? next : output)++;
     const Place& p = place(r.value);
     if (p.buffer == own[i]) continue;
     copy(p, g_.type(r.value), own[i], r.value.node);
   }
-  invariant(output == plan_.outputs.size() && next == plan_.nexts.size(), "results are counted");
 }
 
 /// True when operand `i` of a kernel is read exactly where its only result is written.

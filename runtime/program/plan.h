@@ -22,6 +22,7 @@ enum class Home : uint8_t {
   Arena,     // of the Context
   Output,    // the caller's; `index` counts the results that are no state
   Next,      // the State's next value; `index` counts the results that are state
+  Guard,     // 8 bytes of the Context; `index` counts the results that are guards
 };
 
 struct BufferInfo {
@@ -65,6 +66,14 @@ struct Port {
   ir::TensorType type;
 };
 
+/// A value that must lie in a range for the run to count.
+struct GuardPort {
+  std::string name;
+  DType dtype = DType::Bool;
+  ir::GuardRange range;
+  ir::GraphLoc loc;
+};
+
 /// How one axis of an input takes part in binding symbols.
 struct AxisRule {
   uint32_t symbol = ~0u;  // it is this symbol (index into Plan::symbols), or else
@@ -77,6 +86,7 @@ struct Plan {
   std::vector<Port> inputs, states, outputs;
   std::vector<Port> nexts;        // results that are written back ...
   std::vector<uint32_t> next_of;  // ... to these states
+  std::vector<GuardPort> guards;
   std::vector<ir::SymbolRange> symbols;
   std::vector<Requirement> requirements;
   std::vector<std::vector<AxisRule>> input_axes, state_axes;

@@ -23,8 +23,11 @@ struct Context::Impl {
   void bind(const State& state, std::span<const InputView> inputs);
   void stage_input(size_t i, const InputView& in);
   void reserve(size_t bytes);
-  void run(const State& state, State* writable, std::span<const InputView> inputs,
-           std::span<const OutputView> outputs);
+  /// The first guard that does not hold; the State is then unchanged.
+  std::optional<GuardMiss> run(const State& state, State* writable,
+                               std::span<const InputView> inputs,
+                               std::span<const OutputView> outputs);
+  std::optional<GuardMiss> first_miss() const;
   void set_pointers(const State& state, State* writable, std::span<const InputView> inputs,
                     std::span<const OutputView> outputs);
   void run_kernel(const Step& s, BoundStep& b);
@@ -44,6 +47,7 @@ struct Context::Impl {
   std::vector<uint32_t> state_index;  // positions in the State of layout `layout`
   uint64_t layout = 0;
   std::vector<uint32_t> output_buffers, next_buffers;
+  std::vector<uint64_t> guard_values;
   std::vector<void*> pointers;  // per buffer
   std::vector<void*> operands;  // of the present step
   uint64_t native_runs = 0, interpreted_runs = 0;
@@ -94,6 +98,14 @@ void check_input(const Port& p, const InputView& in) {
   }
 }
 
+/// The number in the low bytes of `bits`; u64 beyond the range of i64 counts as its largest value.
+int64_t integer_of(DType t, uint64_t bits) {
+  const int unused = 64 - etch::bits(t);
+  if (is_bool(t)) return (bits & 0xff) != 0;
+  if (is_signed_int(t)) return static_cast<int64_t>(bits << unused) >> unused;
+  return static_cast<int64_t>(std::min<uint64_t>(bits << unused >> unused, INT64_MAX));
+}
+
 struct Range {
   const std::byte* begin;
   const std::byte* end;
@@ -123,6 +135,7 @@ Context::Impl::Impl(std::shared_ptr<const Plan> p) : plan(std::move(p)), binding
   state_index.resize(plan->states.size());
   pointers.resize(plan->buffers.size());
   operands.resize(plan->max_operands);
+  guard_values.resize(plan->guards.size());
   for (uint32_t b = 0; b < plan->buffers.size(); ++b) {
     if (plan->buffers[b].home == Home::Output) output_buffers.push_back(b);
     if (plan->buffers[b].home == Home::Next) next_buffers.push_back(b);
@@ -226,6 +239,9 @@ void Context::Impl::set_pointers(const State& state, State* writable,
       case Home::Output:
         pointers[b] = outputs[info.index].data;
         break;
+      case Home::Guard:
+        pointers[b] = &guard_values[info.index];
+        break;
       case Home::Next:
         pointers[b] =
             writable->stage(state_index[plan->next_of[info.index]], info.dtype, binding.sizes(b));
@@ -265,8 +281,18 @@ void Context::Impl::run_operator(const Step& s, BoundStep& b) {
   s.op->kernel({*s.op, b.in, b.out, attrs});
 }
 
-void Context::Impl::run(const State& state, State* writable, std::span<const InputView> inputs,
-                        std::span<const OutputView> outputs) {
+std::optional<GuardMiss> Context::Impl::first_miss() const {
+  for (size_t i = 0; i < plan->guards.size(); ++i) {
+    const GuardPort& g = plan->guards[i];
+    const int64_t v = integer_of(g.dtype, guard_values[i]);
+    if (v < g.range.low || v > g.range.high) return GuardMiss{i, v};
+  }
+  return std::nullopt;
+}
+
+std::optional<GuardMiss> Context::Impl::run(const State& state, State* writable,
+                                            std::span<const InputView> inputs,
+                                            std::span<const OutputView> outputs) {
   Busy guard(*this);
   State::Use use(state, writable != nullptr);
   if (outputs.size() != plan->outputs.size()) {
@@ -307,8 +333,11 @@ void Context::Impl::run(const State& state, State* writable, std::span<const Inp
   }
   plan->native_runs.fetch_add(native_runs, std::memory_order_relaxed);
   plan->interpreted_runs.fetch_add(interpreted_runs, std::memory_order_relaxed);
-  if (writable == nullptr) return;
-  for (uint32_t s : plan->next_of) writable->commit(state_index[s]);
+  if (auto miss = first_miss()) return miss;
+  if (writable != nullptr) {
+    for (uint32_t s : plan->next_of) writable->commit(state_index[s]);
+  }
+  return std::nullopt;
 }
 
 Context::Context(const Program& program) : impl_(std::make_unique<Impl>(program.plan_)) {}
@@ -323,6 +352,9 @@ std::span<const int64_t> Context::output_sizes(size_t i) const {
 size_t Context::output_bytes(size_t i) const {
   if (!impl_->binding.bound()) fail("Context", "no sizes are known yet", "Call bind() or run()");
   return static_cast<size_t>(impl_->binding.bytes(impl_->output_buffers.at(i)));
+}
+int64_t Context::guard_value(size_t i) const {
+  return integer_of(impl_->plan->guards.at(i).dtype, impl_->guard_values.at(i));
 }
 size_t Context::arena_bytes() const { return static_cast<size_t>(impl_->binding.arena_bytes()); }
 size_t Context::arena_capacity() const { return impl_->capacity; }
@@ -346,6 +378,7 @@ const ir::Graph& Program::graph() const { return *plan_->graph; }
 std::span<const Port> Program::inputs() const { return plan_->inputs; }
 std::span<const Port> Program::states() const { return plan_->states; }
 std::span<const Port> Program::outputs() const { return plan_->outputs; }
+std::span<const GuardPort> Program::guards() const { return plan_->guards; }
 bool Program::writes_state() const { return !plan_->nexts.empty(); }
 
 std::optional<SymbolBindings> Program::symbols_of(std::span<const Tensor> inputs) const {
@@ -419,17 +452,29 @@ void Program::bind(const State& state, Context& context, std::span<const InputVi
 
 void Program::run(State& state, Context& context, std::span<const InputView> inputs,
                   std::span<const OutputView> outputs) const {
-  checked(context, plan_).run(state, writes_state() ? &state : nullptr, inputs, outputs);
+  require(checked(context, plan_).run(state, writes_state() ? &state : nullptr, inputs, outputs));
 }
 
 void Program::run(const State& state, Context& context, std::span<const InputView> inputs,
                   std::span<const OutputView> outputs) const {
   if (writes_state()) fail("run", "the program writes its State, which is read-only here");
-  checked(context, plan_).run(state, nullptr, inputs, outputs);
+  require(checked(context, plan_).run(state, nullptr, inputs, outputs));
 }
 
-std::vector<Tensor> Program::run_tensors(const State& state, State* writable, Context& context,
-                                         std::span<const Tensor> inputs) const {
+void Program::require(const std::optional<GuardMiss>& miss) const {
+  if (!miss) return;
+  const GuardPort& g = plan_->guards[miss->guard];
+  std::string held =
+      g.range.low == g.range.high ? cat(g.range.low) : cat(g.range.low, " to ", g.range.high);
+  fail("run",
+       cat("the program was recorded with ", g.name, " = ", held, ", now it is ", miss->value),
+       "Record the other course too: jit() does, cond() keeps both in one graph",
+       {g.loc.file.c_str(), g.loc.line});
+}
+
+std::optional<GuardMiss> Program::run_tensors(const State& state, State* writable, Context& context,
+                                              std::span<const Tensor> inputs,
+                                              std::vector<Tensor>& results) const {
   std::vector<InputView> in;
   for (const Tensor& t : inputs) {
     require_defined(t, "run");
@@ -443,19 +488,30 @@ std::vector<Tensor> Program::run_tensors(const State& state, State* writable, Co
     out.emplace_back(new_tensor(outputs()[i].type.dtype, context.output_sizes(i)));
     views.push_back({runtime::impl(out.back()).data, context.output_bytes(i)});
   }
-  context.impl().run(state, writable, in, views);
-  return out;
+  std::optional<GuardMiss> miss = context.impl().run(state, writable, in, views);
+  if (!miss) results = std::move(out);
+  return miss;
+}
+
+std::optional<GuardMiss> Program::try_run(State& state, Context& context,
+                                          std::span<const Tensor> inputs,
+                                          std::vector<Tensor>& results) const {
+  return run_tensors(state, writes_state() ? &state : nullptr, context, inputs, results);
 }
 
 std::vector<Tensor> Program::run(State& state, Context& context,
                                  std::span<const Tensor> inputs) const {
-  return run_tensors(state, writes_state() ? &state : nullptr, context, inputs);
+  std::vector<Tensor> out;
+  require(try_run(state, context, inputs, out));
+  return out;
 }
 
 std::vector<Tensor> Program::run(const State& state, Context& context,
                                  std::span<const Tensor> inputs) const {
   if (writes_state()) fail("run", "the program writes its State, which is read-only here");
-  return run_tensors(state, nullptr, context, inputs);
+  std::vector<Tensor> out;
+  require(run_tensors(state, nullptr, context, inputs, out));
+  return out;
 }
 
 std::vector<Tensor> Program::run(Context& context, std::span<const Tensor> inputs) const {

@@ -20,6 +20,7 @@
 
 namespace etch::runtime {
 
+struct GuardPort;
 struct Plan;
 struct Port;
 class Context;
@@ -43,6 +44,12 @@ struct BuildOptions {
   bool strict = false;              // raise when a kernel has no machine code
 };
 
+/// A guard that did not hold: which, and the value it saw.
+struct GuardMiss {
+  size_t guard = 0;
+  int64_t value = 0;
+};
+
 struct ProgramStats {
   size_t steps = 0;
   size_t kernels = 0;  // steps that are fused kernels
@@ -64,6 +71,8 @@ class Program {
   std::span<const Port> inputs() const;
   std::span<const Port> states() const;
   std::span<const Port> outputs() const;
+  /// Values that must come out as in the recorded run (ir::GraphResult::guard), in graph order.
+  std::span<const GuardPort> guards() const;
   /// Whether runs write to the State.
   bool writes_state() const;
   ProgramStats stats() const;
@@ -78,7 +87,8 @@ class Program {
   void bind(const State& state, Context& context, std::span<const InputView> inputs) const;
 
   /// Runs into the caller's memory. Values for the State are put in place only when everything has
-  /// succeeded: after an error the State is unchanged (outputs may hold anything).
+  /// succeeded and every guard held: after an error the State is unchanged (outputs may hold
+  /// anything). A guard that does not hold is a UserError naming its line and both values.
   void run(State& state, Context& context, std::span<const InputView> inputs,
            std::span<const OutputView> outputs) const;
   /// For programs that only read their State.
@@ -90,14 +100,21 @@ class Program {
   std::vector<Tensor> run(const State& state, Context& context,
                           std::span<const Tensor> inputs) const;
   std::vector<Tensor> run(Context& context, std::span<const Tensor> inputs) const;
+  /// As run(), but answers the first guard that does not hold instead of raising; `results` and
+  /// the State are then unchanged.
+  std::optional<GuardMiss> try_run(State& state, Context& context, std::span<const Tensor> inputs,
+                                   std::vector<Tensor>& results) const;
+  /// Raises the UserError of run() for a miss; does nothing without one.
+  void require(const std::optional<GuardMiss>& miss) const;
 
   const Plan& plan() const { return *plan_; }
 
  private:
   friend class Context;
   explicit Program(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {}
-  std::vector<Tensor> run_tensors(const State& state, State* writable, Context& context,
-                                  std::span<const Tensor> inputs) const;
+  std::optional<GuardMiss> run_tensors(const State& state, State* writable, Context& context,
+                                       std::span<const Tensor> inputs,
+                                       std::vector<Tensor>& results) const;
   std::shared_ptr<const Plan> plan_;
 };
 
@@ -113,6 +130,8 @@ class Context {
   /// Sizes of output i in the last call or bind().
   std::span<const int64_t> output_sizes(size_t i) const;
   size_t output_bytes(size_t i) const;
+  /// What guard i saw in the last run, as the integer it is checked as.
+  int64_t guard_value(size_t i) const;
   /// Bytes of temporaries that the last call needed, that are held, and that no plan could go
   /// below.
   size_t arena_bytes() const;

@@ -29,8 +29,10 @@ graph "main" {
   %3 = fusion @f0(%0) : f32[N, 4]
   %4 = fusion @f0(%3) : f32[N, 4] in "encoder.second"
   %5 = sum(%4) {axes=[0, -1], keepdims=false} : f32[] at "a \"b\"\\\n.cpp":3
+  %6 = constant #K [0x7] : i64[]
   result "y" = %5
   result "w.next" = %1 -> state 1
+  result "k > 2" = %6 guard [-3, 2] at "net.cpp":7
 }
 )";
 
@@ -43,7 +45,9 @@ std::shared_ptr<const Constant> floats(std::vector<float> values, std::vector<in
 std::string sample() {
   std::string text(kSample);
   size_t at = text.find('#') + 1;
-  return text.replace(at, 32, floats({1.0f, -0.0f}, {2})->hash.to_hex());
+  text.replace(at, 32, floats({1.0f, -0.0f}, {2})->hash.to_hex());
+  auto seven = std::make_shared<int64_t>(7);
+  return text.replace(text.find("#K") + 1, 1, make_constant(DType::I64, {}, seven)->hash.to_hex());
 }
 
 std::string parse_error(std::string_view text, const TextLimits& limits = {}) {
@@ -66,8 +70,8 @@ TEST_CASE("printing what was parsed gives the same text") {
   Graph g = parse(sample());
   REQUIRE(print(g) == sample());
   REQUIRE(same_graph(g, parse(print(g))));
-  REQUIRE(g.node(g.last()).op->name() == "sum");
-  REQUIRE(g.loc(g.node(g.last()).loc).file == "a \"b\"\\\n.cpp");
+  REQUIRE(g.node(g.node(g.last()).prev).op->name() == "sum");
+  REQUIRE(g.loc(g.node(g.node(g.last()).prev).loc).file == "a \"b\"\\\n.cpp");
 }
 
 TEST_CASE("bodies that several fusions share are printed once and shared again after parsing") {
@@ -97,7 +101,7 @@ TEST_CASE("the compact form leaves out origins, defaults and hashes, and still p
 TEST_CASE("the summary names inputs, scopes, source lines and what a fusion computes") {
   std::string text = summary(parse(sample()));
   INFO(text);
-  REQUIRE(text.find("graph main: 1 input, 1 state, 1 constant, 3 operators, 2 results, 2 fused "
+  REQUIRE(text.find("graph main: 1 input, 1 state, 2 constants, 3 operators, 3 results, 2 fused "
                     "groups") == 0);
   REQUIRE(text.find("fused: full, mul, relu") != std::string::npos);
   REQUIRE(text.find("net.cpp:12") != std::string::npos);
@@ -124,6 +128,9 @@ TEST_CASE("any single difference makes graphs unequal") {
       {"relu(%2)", "abs(%2)"},
       {"result \"y\" = %5", "result \"y\" = %4"},
       {" -> state 1", ""},
+      {"[-3, 2]", "[-3, 3]"},
+      {" guard [-3, 2] at \"net.cpp\":7", ""},
+      {"\"net.cpp\":7", "\"net.cpp\":8"},
   };
   Graph g = parse(sample());
   for (const auto& [from, to] : edits) {
@@ -180,6 +187,8 @@ TEST_CASE("errors name the source, line, column, what was expected and what was 
       {"%0 = input \"x\" : f32[2 : ", "3:22: expected a size, found '2 :'"},
       {"%0 = input \"x : f32[2]", "expected a closing '\"'"},
       {"%0, %1 = input \"x\" : f32[2]", "expected 1 values before '=', found 2"},
+      {"%0 = input \"x\" : f32[]\nresult \"x\" = %0 guard [0, 0]", "not on one bool or integer"},
+      {"%0 = input \"x\" : i64[]\nresult \"x\" = %0 guard [1, 0]", "the highest value"},
       {"%0 = constant : f32[]", "expected '#' and a content hash"},
       {"%0 = constant [0x1] : bool[2]", "expected the elements of bool[2], found 1"},
       {"%0 = constant [0x2] : bool[1]", "element 0 does not fit bool"},

@@ -97,6 +97,8 @@ TEST_CASE("each kind of damage is found by the rule that is responsible for it")
              Catch::Contains("rule 'inputs'") && Catch::Contains("not in its place"));
   CHECK_THAT(problem_after([](Graph& g) { g.set_result(0, {999, 0}); }),
              Catch::Contains("rule 'results'") && Catch::Contains("result 0"));
+  CHECK_THAT(problem_after([](Graph& g) { g.add_guard(g.inputs()[0].value, "x > 0", {1, 1}); }),
+             Catch::Contains("rule 'results'") && Catch::Contains("not on one bool or integer"));
   CHECK_THAT(problem_after([](Graph& g) { g.add_result(g.inputs()[0].value, "t", 0); }),
              Catch::Contains("rule 'results'") && Catch::Contains("not a state"));
   CHECK_THAT(problem_after([](Graph& g) { g.add_result(g.inputs()[0].value, "t", 7); }),

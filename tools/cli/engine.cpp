@@ -26,7 +26,7 @@ std::vector<NamedTensor> named(const ir::Graph& g, std::vector<Tensor> values) {
   std::vector<NamedTensor> out;
   size_t next = 0;
   for (const ir::GraphResult& r : g.results()) {
-    if (r.state < 0) out.push_back({r.name, std::move(values[next++])});
+    if (r.for_caller()) out.push_back({r.name, std::move(values[next++])});
   }
   return out;
 }
