@@ -27,10 +27,19 @@ Tensor binary(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-#define ETCH_TENSOR_OPERATOR(symbol, Op)                                                         \
-  Tensor operator symbol(const Tensor& a, const Tensor& b) { return binary<ir::Op>(a, b); }      \
-  Tensor operator symbol(const Tensor& a, Scalar b) { return binary<ir::Op>(a, operand(b, a)); } \
-  Tensor operator symbol(Scalar a, const Tensor& b) { return binary<ir::Op>(operand(a, b), b); }
+#define ETCH_TENSOR_OPERATOR(symbol, Op)                   \
+  Tensor operator symbol(TensorArg a, TensorArg b) {       \
+    runtime::At at(a.loc);                                 \
+    return binary<ir::Op>(a.tensor, b.tensor);             \
+  }                                                        \
+  Tensor operator symbol(TensorArg a, Scalar b) {          \
+    runtime::At at(a.loc);                                 \
+    return binary<ir::Op>(a.tensor, operand(b, a.tensor)); \
+  }                                                        \
+  Tensor operator symbol(Scalar a, TensorArg b) {          \
+    runtime::At at(b.loc);                                 \
+    return binary<ir::Op>(operand(a, b.tensor), b.tensor); \
+  }
 ETCH_TENSOR_OPERATOR(+, Add)
 ETCH_TENSOR_OPERATOR(-, Sub)
 ETCH_TENSOR_OPERATOR(*, Mul)
@@ -41,9 +50,10 @@ ETCH_TENSOR_OPERATOR(<=, Le)
 ETCH_TENSOR_OPERATOR(>=, Ge)
 #undef ETCH_TENSOR_OPERATOR
 
-Tensor operator-(const Tensor& x) {
+Tensor operator-(TensorArg x) {
+  runtime::At at(x.loc);
   const ir::Neg::Attrs attrs{};
-  return apply1(ir::op_def<ir::Neg>(), {&x, 1}, &attrs);
+  return apply1(ir::op_def<ir::Neg>(), {&x.tensor, 1}, &attrs);
 }
 
 }  // namespace etch

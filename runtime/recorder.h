@@ -17,6 +17,16 @@ class Recorder {
   virtual void record_write(const Tensor& self, const Tensor& value) = 0;
   /// The size of an axis as the trace sees it.
   virtual Dim size_of(const Tensor& t, int axis, SourceLoc loc) = 0;
+  /// The host learns a number (an item, a branch on one) that follows from `source`, a rank-0
+  /// tensor: guarded when it is a bool or an integer, refused when it is_float.
+  virtual void host_number(const Tensor& source, int64_t integer, bool is_float, SourceLoc loc) = 0;
+  /// The host learns all sizes of `t` as raw numbers.
+  virtual void host_sizes(const Tensor& t, SourceLoc loc) = 0;
+  /// The host branches on a flag of its own that it may switch between calls.
+  virtual void host_flag(const std::shared_ptr<const bool>& flag, const std::string& what) = 0;
+  /// A variable of the host that each replay reads again: a rank-0 tensor that is an input.
+  virtual Tensor host_input(const void* address, DType dtype, std::string_view name,
+                            SourceLoc loc) = 0;
   /// The number that a symbolic size has in this run; guards nothing.
   virtual int64_t example(Dim d) = 0;
   /// The host read the contents of `t` (a pointer, a copy). Raises UserError when t is traced.

@@ -81,6 +81,7 @@ Dim Tensor::numel(std::source_location loc) const { return shape_numel(shape(loc
 
 std::span<const int64_t> Tensor::sizes() const {
   runtime::require_defined(*this, "sizes");
+  if (auto* r = runtime::recorder()) r->host_sizes(*this, current_loc());
   return impl_->sizes;
 }
 std::span<const int64_t> Tensor::strides() const {
@@ -140,18 +141,13 @@ Traced<T> Tensor::item(std::source_location loc) const {
   }
   T value;
   std::memcpy(&value, impl_->data, sizeof value);
-  Tensor source = dim() == 0 ? *this : reshape(SizeList(Shape{}), loc);
+  if (runtime::recorder() == nullptr) return Traced<T>(value, Tensor(), loc);
+  Tensor source = detach();
+  if (dim() != 0) source = source.reshape(SizeList(Shape{}), loc);
   return Traced<T>(value, std::move(source), loc);
 }
 
-template <class T>
-void Traced<T>::check() const {
-  host_read(source_, loc_, "a number");
-}
-
-#define ETCH_ITEM(T)                                              \
-  template Traced<T> Tensor::item<T>(std::source_location) const; \
-  template void Traced<T>::check() const;
+#define ETCH_ITEM(T) template Traced<T> Tensor::item<T>(std::source_location) const;
 ETCH_ITEM(bool)
 ETCH_ITEM(uint8_t)
 ETCH_ITEM(int8_t)
@@ -314,6 +310,7 @@ Tensor Tensor::detach() const {
   runtime::impl(out).trace = impl_->trace;
   runtime::impl(out).trace_value = impl_->trace_value;
   runtime::impl(out).trace_version = impl_->trace_version;
+  runtime::impl(out).serial = impl_->serial;  // nothing new was made
   return out;
 }
 
@@ -434,12 +431,21 @@ Tensor empty(SizeArgs sizes, DType dtype) {
   return Tensor(runtime::new_tensor(dtype, numbers(sizes.shape())));
 }
 
-Tensor full(SizeArgs sizes, Scalar value, DType dtype, std::source_location loc) {
-  At at(loc);
+namespace {
+
+/// On behalf of the line that the thread works for already.
+Tensor fill(const Shape& sizes, Scalar value, DType dtype) {
   ir::Number n =
       value.is_float ? ir::make_number(dtype, value.real) : ir::make_number(dtype, value.integer);
-  ir::Full::Attrs attrs{sizes.shape(), n};
+  ir::Full::Attrs attrs{sizes, n};
   return apply1(ir::op_def<ir::Full>(), {}, &attrs);
+}
+
+}  // namespace
+
+Tensor full(SizeArgs sizes, Scalar value, DType dtype, std::source_location loc) {
+  At at(loc);
+  return fill(sizes.shape(), value, dtype);
 }
 Tensor zeros(SizeArgs sizes, DType dtype, std::source_location loc) {
   return full(sizes, 0, dtype, loc);
@@ -492,7 +498,7 @@ std::string to_string(const Tensor& t) {
   return cat(out, i.numel > kShown ? ", ...] " : "] ", i.dtype, i.sizes);
 }
 
-Tensor scalar_tensor(Scalar value, DType dtype) { return full(SizeList(Shape{}), value, dtype); }
+Tensor scalar_tensor(Scalar value, DType dtype) { return fill(Shape{}, value, dtype); }
 
 void set_num_threads(int n) { runtime::set_num_threads(n); }
 int num_threads() { return runtime::num_threads(); }

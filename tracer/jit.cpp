@@ -1,155 +1,417 @@
 #include "etch/jit.h"
 
-#include "codegen/program_source.h"
+#include <algorithm>
+#include <mutex>
+
 #include "etch/autograd.h"
-#include "ir/text.h"
-#include "passes/pipeline.h"
 #include "runtime/eager.h"
-#include "runtime/program/artifact.h"
-#include "runtime/program/evaluator.h"
-#include "runtime/program/program.h"
 #include "runtime/tensor_impl.h"
+#include "tracer/align.h"
+#include "tracer/jit_compiled.h"
+#include "tracer/jit_sizes.h"
 
 namespace etch {
 
-/// A program, its compiled kernels, and its State kept in step with the live tensors.
-struct Compiled::Impl {
-  Trace trace;
-  std::unique_ptr<codegen::CompiledKernels> kernels;
-  bool compiling = false;
-  std::shared_ptr<const runtime::Program> program;
-  runtime::State state;
-  std::unique_ptr<runtime::Context> context;
-  std::vector<uint32_t> versions;  // of the live tensors when `state` was last equal to them
+using tracer::TraceData;
 
-  void pull() {
-    const auto& live = trace.state();
-    for (size_t i = 0; i < live.size(); ++i) {
-      const runtime::Storage& s = *runtime::impl(live[i].tensor).storage;
-      if (versions[i] == s.version) continue;
-      state.set(live[i].name, live[i].tensor);
-      versions[i] = s.version;
-    }
-  }
-  void push() {
-    NoGrad no_grad;
-    const auto& live = trace.state();
-    for (const ir::GraphResult& r : trace.graph().results()) {
-      if (r.state < 0) continue;
-      for (size_t i = 0; i < live.size(); ++i) {
-        if (live[i].name != r.name) continue;
-        Tensor target = live[i].tensor;
-        runtime::copy_elements(state.at(static_cast<size_t>(state.find(r.name))), target);
-        versions[i] = ++runtime::impl(target).storage->version;
+namespace {
+
+thread_local int no_retrace = 0;
+
+/// A guard that compares one integer must not grow a leaf for each of its values.
+constexpr size_t kMostValuesOfOneGuard = 8;
+
+std::string place(const ir::GraphLoc& l) {
+  return l.line == 0 ? "" : cat(" (", to_text(SourceLoc(l.file.c_str(), l.line)), ")");
+}
+
+std::string text(const ir::GuardRange& r) {
+  return r.low == r.high ? cat(r.low) : cat(r.low, " to ", r.high);
+}
+
+}  // namespace
+
+NoRetrace::NoRetrace() { ++no_retrace; }
+NoRetrace::~NoRetrace() { --no_retrace; }
+
+/// One course that the function took.
+struct Leaf {
+  std::shared_ptr<const TraceData> data;
+  std::vector<ir::Value> inputs;               // the caller's, in the graph
+  std::vector<const ir::GraphResult*> guards;  // on values, in the order of the run
+  std::vector<bool> requires_grad;             // of the inputs
+  bool grad_enabled = true;
+  std::shared_ptr<Compiled::Impl> program;  // null until a second run has confirmed the first
+};
+
+/// What guards came out as in a replay that was given up: the way to another leaf.
+struct Path {
+  struct Step {
+    const ir::GraphResult* guard;
+    ir::GraphLoc loc;
+    int64_t value;
+  };
+  std::vector<Step> steps;
+
+  bool leads_to(const Leaf& leaf) const {
+    if (steps.size() > leaf.guards.size()) return false;
+    for (size_t i = 0; i < steps.size(); ++i) {
+      const ir::GraphResult& g = *leaf.guards[i];
+      const ir::GraphLoc& at = leaf.data->graph.loc(g.loc);
+      if (g.name != steps[i].guard->name || at.line != steps[i].loc.line ||
+          at.file != steps[i].loc.file || steps[i].value < g.guard->low ||
+          steps[i].value > g.guard->high) {
+        return false;
       }
     }
+    return true;
   }
 };
 
-Compiled::Compiled(const Trace& trace, const CompileOptions& options)
-    : impl_(std::make_shared<Impl>()) {
-  impl_->trace = trace;
-  ir::Graph g = trace.graph();
-  runtime::ProgramEvaluator evaluator;
-  passes::PassOptions pass_options;
-  pass_options.context.evaluator = &evaluator;
-  passes::optimize(g, pass_options);
-  runtime::BuildOptions build;
-  if (options.mode != CompileMode::Interpret) {
-    codegen::CompileSettings settings;
-    settings.mode = options.mode == CompileMode::Sync ? codegen::CompileMode::Sync
-                                                      : codegen::CompileMode::Background;
-    settings.strict = options.strict;
-    settings.options.tier = options.tier;
-    impl_->kernels = std::make_unique<codegen::CompiledKernels>(settings);
-    impl_->compiling = options.mode == CompileMode::Background;
-    build.kernels = impl_->kernels.get();
-    build.strict = options.strict && options.mode == CompileMode::Sync;
+struct Jit::Impl {
+  using Inputs = std::span<const Tensor>;
+
+  std::vector<Tensor> call(Inputs inputs, SourceLoc loc);
+  bool replay(Inputs inputs, std::vector<Tensor>& results);
+  bool replay_leaf(const Leaf& leaf, Inputs inputs, Path& path, std::vector<Tensor>& results);
+  std::vector<Tensor> run_eagerly(Inputs inputs);
+  std::vector<Tensor> record(Inputs inputs);
+  void keep(TraceData data, Leaf leaf);
+  bool same_setting(const Leaf& a, const Leaf& b) const;
+  size_t values_at_guard(const Leaf& fresh, std::string& guard) const;
+  std::string misfit(const Leaf& leaf, Inputs inputs) const;
+  void stay_eager(const std::string& reason);
+  void to_front(size_t index) {
+    std::rotate(leaves.begin(), leaves.begin() + static_cast<std::ptrdiff_t>(index),
+                leaves.begin() + static_cast<std::ptrdiff_t>(index) + 1);
   }
-  impl_->program =
-      std::make_shared<const runtime::Program>(runtime::Program::build(std::move(g), build));
-  impl_->context = std::make_unique<runtime::Context>(*impl_->program);
-  impl_->versions.assign(trace.state().size(), ~uint32_t{0});
+  void tell(JitEventKind kind, const std::string& reason) const {
+    if (options.on_event) options.on_event({kind, reason});
+  }
+
+  FlatFunction f;
+  std::vector<std::string> names;
+  TraceOptions trace;
+  CompileOptions compile;
+  JitOptions options;
+  mutable std::mutex mutex;
+  std::vector<Leaf> leaves;  // the last one that answered comes first
+  tracer::SizeHistory sizes;
+  std::string last_miss = "nothing was recorded yet";
+  JitStats counts;
+};
+
+/// Why a leaf cannot answer this call, or "".
+std::string Jit::Impl::misfit(const Leaf& leaf, Inputs inputs) const {
+  const ir::Graph& g = leaf.data->graph;
+  SymbolBindings sizes_now;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const runtime::TensorImpl& t = runtime::impl(inputs[i]);
+    const ir::TensorType& want = g.type(leaf.inputs[i]);
+    if (t.dtype != want.dtype || t.sizes.size() != want.shape.size()) {
+      return cat("input ", names[i], " was ", want, ", is ", runtime::type_of(t));
+    }
+    for (size_t k = 0; k < t.sizes.size(); ++k) {
+      int64_t expected = t.sizes[k];
+      if (want.shape[k].is_const()) {
+        expected = want.shape[k].value();
+      } else {
+        auto known = std::find_if(sizes_now.begin(), sizes_now.end(), [&](const SymbolBinding& b) {
+          return b.symbol.same_as(want.shape[k]);
+        });
+        if (known != sizes_now.end()) expected = known->value;
+        if (known == sizes_now.end()) sizes_now.push_back({want.shape[k], expected});
+      }
+      if (expected != t.sizes[k]) {
+        return cat("axis ", k, " of input ", names[i], " was ", want.shape[k],
+                   want.shape[k].is_const() ? "" : cat(" = ", expected), ", is ", t.sizes[k]);
+      }
+    }
+    if (inputs[i].requires_grad() != leaf.requires_grad[i]) {
+      return cat("input ", names[i], leaf.requires_grad[i] ? " required" : " did not require",
+                 " a gradient");
+    }
+  }
+  if (grad_enabled() != leaf.grad_enabled) {
+    return cat("gradients were switched ", leaf.grad_enabled ? "on" : "off");
+  }
+  for (const tracer::HostFlag& flag : leaf.data->flags) {
+    if (!flag.holds()) return cat(flag.what, " was ", flag.value ? "on" : "off");
+  }
+  for (const ir::SymbolRange& r : g.symbols) {
+    for (const SymbolBinding& b : sizes_now) {
+      if (!b.symbol.same_as(r.symbol) || (b.value >= r.low && b.value <= r.high)) continue;
+      return cat(b.symbol, " = ", b.value, " is outside ", r.low, " to ", r.high);
+    }
+  }
+  const int violated = ir::first_violated(g.constraints, sizes_now);
+  if (violated < 0) return "";
+  const ir::Constraint& c = g.constraints[static_cast<size_t>(violated)];
+  std::string now;
+  for (const SymbolBinding& b : sizes_now) {
+    now += cat(now.empty() ? "" : ", ", b.symbol, " = ", b.value);
+  }
+  return cat("the course was taken because ", c.lhs, " ", c.relation, " ", c.rhs,
+             place(g.loc(c.loc)), ", now ", now);
 }
 
-std::vector<Tensor> Compiled::operator()(std::span<const Tensor> inputs, std::source_location loc) {
-  runtime::At at(loc);
-  if (impl_->compiling) impl_->compiling = !impl_->kernels->poll();
-  for (const Tensor& t : inputs) runtime::require_defined(t, "run");
-  impl_->pull();
-  std::vector<Tensor> out = impl_->program->run(impl_->state, *impl_->context, inputs);
-  impl_->push();
+/// Runs one leaf. On a guard that does not hold, `path` is what the guards up to it came out as.
+bool Jit::Impl::replay_leaf(const Leaf& leaf, Inputs inputs, Path& path,
+                            std::vector<Tensor>& results) {
+  const TraceData& d = *leaf.data;
+  std::vector<Tensor> all(inputs.begin(), inputs.end());
+  for (const tracer::HostInput& h : d.host_inputs)
+    all.push_back(from_bytes(h.address, {}, h.dtype));
+  std::optional<runtime::GuardMiss> miss;
+  try {
+    miss = leaf.program->try_run(all, results);
+  } catch (const UserError& e) {
+    // Beyond a guard that would not hold anything may fail; the real run tells.
+    if (leaf.guards.empty()) throw;
+    last_miss = e.what();
+    path.steps.clear();
+    return false;
+  }
+  if (miss) {
+    ++counts.misses;
+    path.steps.clear();
+    for (size_t i = 0; i <= miss->guard; ++i) {
+      path.steps.push_back({leaf.guards[i], d.graph.loc(leaf.guards[i]->loc),
+                            leaf.program->context->guard_value(i)});
+    }
+    const ir::GraphResult& g = *leaf.guards[miss->guard];
+    last_miss =
+        cat(g.name, place(d.graph.loc(g.loc)), " was ", text(*g.guard), ", is ", miss->value);
+    tell(JitEventKind::Missed, last_miss);
+    return false;
+  }
+  for (const TraceData::GradLeft& left : d.grads) {
+    Tensor p = leaf.program->trace.state()[left.state].tensor;
+    p.set_grad(left.output < 0 ? Tensor() : results[static_cast<size_t>(left.output)]);
+  }
+  results.resize(d.aliases.size());
+  for (size_t i = 0; i < results.size(); ++i) {
+    const tracer::ResultAlias& a = d.aliases[i];
+    if (a.kind == tracer::ResultAlias::Kind::Input) results[i] = inputs[a.index];
+    if (a.kind == tracer::ResultAlias::Kind::State) {
+      results[i] = leaf.program->trace.state()[a.index].tensor;
+    }
+    if (a.kind == tracer::ResultAlias::Kind::Result) results[i] = results[a.index];
+  }
+  return true;
+}
+
+/// Looks for a compiled leaf that answers; each one tried that does not tells more of the way.
+bool Jit::Impl::replay(Inputs inputs, std::vector<Tensor>& results) {
+  Path path;
+  std::vector<bool> tried(leaves.size());
+  std::string reason;
+  for (size_t i = 0; i < leaves.size();) {
+    const Leaf& leaf = leaves[i];
+    if (tried[i] || !path.leads_to(leaf)) {
+      ++i;
+      continue;
+    }
+    tried[i] = true;
+    std::string why = misfit(leaf, inputs);
+    if (why.empty() && !leaf.program) why = "its course was seen once; a second run confirms it";
+    if (!why.empty()) {
+      if (reason.empty()) reason = std::move(why);
+      ++i;
+      continue;
+    }
+    if (replay_leaf(leaf, inputs, path, results)) {
+      to_front(i);
+      return true;
+    }
+    if (path.steps.empty()) return false;
+    reason = last_miss;
+    i = 0;
+  }
+  if (!leaves.empty()) last_miss = reason;
+  return false;
+}
+
+std::vector<Tensor> Jit::Impl::run_eagerly(Inputs inputs) {
+  std::vector<Tensor> out;
+  for (NamedTensor& r : f(inputs)) out.push_back(std::move(r.tensor));
   return out;
 }
 
-Tensor Compiled::operator()(const Tensor& x, std::source_location loc) {
-  return std::move((*this)({&x, 1}, loc).front());
+void Jit::Impl::stay_eager(const std::string& reason) {
+  counts.eager_because = reason;
+  leaves.clear();
+  tell(JitEventKind::Eager, reason);
 }
 
-const ir::Graph& Compiled::optimized() const { return impl_->program->graph(); }
-std::string Compiled::summary() const { return ir::summary(optimized()); }
-const Trace& Compiled::trace() const { return impl_->trace; }
-
-CompiledStats Compiled::stats() const {
-  runtime::ProgramStats s = impl_->program->stats();
-  return {s.kernels, s.native_runs, s.interpreted_runs,
-          impl_->kernels == nullptr ? 0 : s.kernels - s.native};
+bool Jit::Impl::same_setting(const Leaf& a, const Leaf& b) const {
+  for (const tracer::HostFlag& flag : a.data->flags) {
+    if (!flag.holds()) return false;
+  }
+  return a.grad_enabled == b.grad_enabled && a.requires_grad == b.requires_grad &&
+         tracer::same_signature(*a.data, *b.data);
 }
 
-void Compiled::save(const std::string& path) const {
-  impl_->pull();
-  runtime::Artifact artifact;
-  artifact.graph = impl_->program->graph();
-  artifact.traced = impl_->trace.graph();
-  artifact.state = impl_->state;
-  runtime::save_artifact(path, artifact);
+/// How many leaves part from `fresh` where the host asks for an integer, which came out differently
+/// each time; `guard` is where the last of them parts.
+size_t Jit::Impl::values_at_guard(const Leaf& fresh, std::string& guard) const {
+  const TraceData& d = *fresh.data;
+  size_t count = 0;
+  for (const Leaf& other : leaves) {
+    if (!same_setting(other, fresh)) continue;
+    const int at = tracer::align(*other.data, d).parted_at;
+    if (at < 0 || static_cast<size_t>(at) >= d.guards.size()) continue;
+    const tracer::TraceGuard& g = d.guards[static_cast<size_t>(at)];
+    const bool fixes_size = g.on_sizes() && g.relation == Relation::Equal;
+    const bool fixes_value =
+        !g.on_sizes() &&
+        !is_bool(d.graph.type(d.graph.results()[static_cast<size_t>(g.result)].value).dtype);
+    count += fixes_size || fixes_value;
+    guard = cat(g.what, place(g.loc));
+  }
+  return count;
+}
+
+/// Joins a recording to what is kept: it confirms a leaf, becomes one, or ends jitting.
+void Jit::Impl::keep(TraceData data, Leaf fresh) {
+  if (!data.refusal.empty()) return stay_eager(data.refusal);
+  for (const ir::GraphInput& in : data.graph.inputs()) {
+    if (in.kind == ir::InputKind::Input) fresh.inputs.push_back(in.value);
+  }
+  data.inputs.clear();  // only their sizes matter from here on
+  data.results.clear();
+  fresh.data = std::make_shared<const TraceData>(std::move(data));
+  for (const ir::GraphResult& r : fresh.data->graph.results()) {
+    if (r.guard) fresh.guards.push_back(&r);
+  }
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    if (!same_setting(leaves[i], fresh)) continue;
+    tracer::Alignment a = tracer::align(*leaves[i].data, *fresh.data);
+    if (a.difference) {
+      return stay_eager(cat("two runs differ without a guard between them: ", *a.difference,
+                            ". Numbers that change go through etch::input()"));
+    }
+    if (!a.same_course()) continue;
+    if (!leaves[i].program) {
+      leaves[i].program = Compiled(Trace(leaves[i].data), compile).impl();
+      tell(JitEventKind::Recorded, "a second run confirmed a course, which is compiled now");
+    }
+    return to_front(i);
+  }
+  std::string guard = last_miss;
+  if (values_at_guard(fresh, guard) >= kMostValuesOfOneGuard) {
+    return stay_eager(cat("a raw integer differs from call to call: ", guard,
+                          ". Keep it a Traced number, a Dim or a tensor"));
+  }
+  if (leaves.size() >= options.budget) {
+    return tell(JitEventKind::Budget,
+                cat("all ", options.budget, " courses are taken; not kept is one by ", guard));
+  }
+  leaves.insert(leaves.begin(), std::move(fresh));
+  tell(JitEventKind::Recorded, guard);
+}
+
+std::vector<Tensor> Jit::Impl::record(Inputs inputs) {
+  std::vector<Tensor> own;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    // The same tensor twice is two inputs: nothing may be written to either, so none can tell.
+    bool twice = std::any_of(own.begin(), own.end(),
+                             [&](const Tensor& t) { return t.impl() == inputs[i].impl(); });
+    if (twice && inputs[i].requires_grad()) {
+      ++counts.eager_calls;
+      last_miss = cat("input ", names[i], ", which requires a gradient, is passed twice");
+      return run_eagerly(inputs);
+    }
+    own.push_back(twice ? inputs[i].detach() : inputs[i]);
+  }
+  TraceOptions how = trace;
+  for (DynamicDim& d : sizes.see(inputs, names)) {
+    bool declared = std::any_of(how.dynamic.begin(), how.dynamic.end(), [&](const DynamicDim& o) {
+      return o.input == d.input && o.axis == d.axis;
+    });
+    if (!declared) how.dynamic.push_back(std::move(d));
+  }
+  Leaf leaf;
+  leaf.grad_enabled = grad_enabled();
+  for (const Tensor& t : inputs) leaf.requires_grad.push_back(t.requires_grad());
+  tracer::GraphRecorder recorder(how, tracer::RecordMode::Jit);
+  std::vector<NamedTensor> results;
+  {
+    tracer::Recording recording(recorder);
+    for (size_t i = 0; i < own.size(); ++i) recorder.add_input({names[i], own[i]});
+    results = f(own);
+  }
+  ++counts.recordings;
+  TraceData data = recorder.finish(results);
+  std::vector<Tensor> out;
+  for (NamedTensor& r : results) out.push_back(std::move(r.tensor));
+  keep(std::move(data), std::move(leaf));
+  return out;
+}
+
+std::vector<Tensor> Jit::Impl::call(Inputs inputs, SourceLoc loc) {
+  if (inputs.size() != names.size()) {
+    fail("jit", cat("expected ", names.size(), " inputs, got ", inputs.size()), "", loc);
+  }
+  for (const Tensor& t : inputs) runtime::require_defined(t, "jit");
+  // Inside another recording the function is part of it.
+  if (runtime::recorder() != nullptr) return run_eagerly(inputs);
+  std::unique_lock lock(mutex);
+  ++counts.calls;
+  if (!counts.eager_because.empty()) {
+    ++counts.eager_calls;
+    lock.unlock();
+    return run_eagerly(inputs);
+  }
+  std::vector<Tensor> results;
+  const bool recheck = options.recheck != 0 && counts.calls % options.recheck == 0;
+  if (recheck) last_miss = "it is time to check again";
+  if (!recheck && replay(inputs, results)) {
+    ++counts.replays;
+    return results;
+  }
+  if (no_retrace > 0) {
+    fail("jit", cat("this call needs a real run: ", last_miss), "NoRetrace forbids it", loc);
+  }
+  return record(inputs);
+}
+
+Jit::Jit(FlatFunction f, std::vector<std::string> names, TraceOptions trace, CompileOptions compile,
+         JitOptions options)
+    : impl_(std::make_shared<Impl>()) {
+  impl_->f = std::move(f);
+  impl_->names = std::move(names);
+  impl_->trace = std::move(trace);
+  impl_->compile = compile;
+  impl_->options = std::move(options);
 }
 
 std::vector<Tensor> Jit::operator()(std::span<const Tensor> inputs, std::source_location loc) {
   runtime::At at(loc);
-  if (inputs.size() != names_.size()) {
-    fail("jit", cat("expected ", names_.size(), " inputs, got ", inputs.size()), "", loc);
-  }
-  for (Entry& e : entries_) {
-    bool same = true;
-    for (size_t i = 0; i < inputs.size() && same; ++i) {
-      const runtime::TensorImpl& t = runtime::impl(inputs[i]);
-      same = t.dtype == e.dtypes[i] && t.sizes.size() == e.sizes[i].size();
-      for (size_t a = 0; a < t.sizes.size() && same; ++a) {
-        same = e.sizes[i][a] < 0 || e.sizes[i][a] == t.sizes[a];
-      }
-    }
-    if (same) return e.program(inputs, loc);
-  }
-  // A new signature: the function runs for real, recording; its own results are the answer.
-  std::vector<NamedTensor> named;
-  Entry e;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const runtime::TensorImpl& t = runtime::impl(inputs[i]);
-    named.push_back({names_[i], inputs[i]});
-    e.dtypes.push_back(t.dtype);
-    e.sizes.push_back(t.sizes);
-    for (const DynamicDim& d : trace_.dynamic) {
-      if (d.input != names_[i]) continue;
-      e.sizes[i][static_cast<size_t>(d.axis < 0 ? d.axis + static_cast<int64_t>(t.sizes.size())
-                                                : d.axis)] = -1;
-    }
-  }
-  Trace trace = trace_flat(f_, named, trace_);
-  e.program = Compiled(trace, compile_);
-  entries_.push_back(std::move(e));
-  return trace.example_results();
+  return impl_->call(inputs, loc);
 }
 
-const Compiled& Jit::program() const {
-  if (entries_.empty()) fail("jit", "nothing was recorded yet", "Call the function once");
-  return entries_.front().program;
+Compiled Jit::program() const {
+  std::lock_guard lock(impl_->mutex);
+  for (const Leaf& l : impl_->leaves) {
+    if (l.program) return Compiled(l.program);
+  }
+  fail("jit", "nothing is compiled yet", "Call the function twice with inputs of one kind");
 }
 
-CompiledStats Jit::stats() const {
-  CompiledStats total;
-  for (const Entry& e : entries_) {
-    CompiledStats s = e.program.stats();
+std::string Jit::explain_last_miss() const {
+  std::lock_guard lock(impl_->mutex);
+  return impl_->last_miss;
+}
+
+JitStats Jit::stats() const {
+  std::lock_guard lock(impl_->mutex);
+  JitStats total = impl_->counts;
+  total.leaves = impl_->leaves.size();
+  for (const Leaf& l : impl_->leaves) {
+    if (!l.program) continue;
+    ++total.compiled;
+    CompiledStats s = Compiled(l.program).stats();
     total.kernels_built += s.kernels_built;
     total.kernels_run += s.kernels_run;
     total.interpreted_run += s.interpreted_run;

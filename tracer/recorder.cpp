@@ -34,8 +34,11 @@ bool same_window(const TensorImpl& a, const TensorImpl& b) {
 
 }  // namespace
 
-GraphRecorder::GraphRecorder(const TraceOptions& options)
-    : options_(options), epoch_(next_epoch.fetch_add(1)), first_serial_(newest_serial()) {
+GraphRecorder::GraphRecorder(const TraceOptions& options, RecordMode mode)
+    : options_(options),
+      mode_(mode),
+      epoch_(next_epoch.fetch_add(1)),
+      first_serial_(newest_serial()) {
   for (const NamedTensor& s : options.state) {
     runtime::require_defined(s.tensor, "trace");
     if (!is_whole(impl(s.tensor))) {
@@ -50,23 +53,23 @@ GraphRecorder::GraphRecorder(const TraceOptions& options)
   }
 }
 
-void GraphRecorder::add_input(const NamedTensor& input) {
+void GraphRecorder::declare_symbols(const NamedTensor& input, ir::TensorType& type) {
   const TensorImpl& t = impl(input.tensor);
-  ir::TensorType type = runtime::type_of(t);
   for (const DynamicDim& d : options_.dynamic) {
     if (d.input != input.name) continue;
     auto axis =
         static_cast<size_t>(ir::normalize_axis("trace", d.axis, static_cast<int>(t.sizes.size())));
     Dim symbol = Dim::symbol(d.symbol);
     int64_t example = t.sizes[axis];
-    for (const SymbolBinding& b : examples_) {
+    for (const SymbolBinding& b : data_.examples) {
       if (b.symbol.same_as(symbol) && b.value != example) {
         fail("trace",
              cat("symbol ", d.symbol, " is ", b.value, " in one place and ", example, " in ",
                  input.name, " axis ", d.axis),
              "Use another name for a size of its own");
       }
-      if (!b.symbol.same_as(symbol) && b.value == example) {
+      // In jit a confusion would be a recorded equality, and a miss when it fails.
+      if (mode_ == RecordMode::Trace && !b.symbol.same_as(symbol) && b.value == example) {
         fail("trace",
              cat("symbols ", b.symbol, " and ", d.symbol, " have the same example ", example),
              "Give distinct example sizes, so that they cannot be confused");
@@ -81,37 +84,55 @@ void GraphRecorder::add_input(const NamedTensor& input) {
            cat("example ", example, " of ", d.symbol, " is outside ", d.low, " to ", d.high));
     }
     bool known = false;
-    for (const SymbolBinding& b : examples_) known |= b.symbol.same_as(symbol);
+    for (const SymbolBinding& b : data_.examples) known |= b.symbol.same_as(symbol);
     if (!known) {
-      examples_.push_back({symbol, example});
+      data_.examples.push_back({symbol, example});
       data_.graph.symbols.push_back({symbol, d.low, d.high});
     }
     type.shape[axis] = symbol;
   }
+}
+
+void GraphRecorder::add_input(const NamedTensor& input) {
+  const TensorImpl& t = impl(input.tensor);
+  ir::TensorType type = runtime::type_of(t);
+  declare_symbols(input, type);
   Value v = data_.graph.add_input(input.name, type);
   auto [it, fresh] = buffers_.try_emplace(t.storage);
-  if (!fresh || !is_whole(t)) {
-    // Aliases of other inputs or of state: the function gets a copy, so that nothing is shared.
-    if (!fresh) {
-      fail("trace", cat("input ", input.name, " shares its buffer with another input or a state"),
-           "Pass a clone");
-    }
+  if (!fresh && (mode_ == RecordMode::Trace || it->second.input < 0)) {
+    fail("trace", cat("input ", input.name, " shares its buffer with another input or a state"),
+         "Pass a clone");
   }
+  if (fresh) {
+    bind(input.tensor, v);
+  } else {
+    older_[t.storage].push_back({input.tensor, {v, t.storage->version}});
+  }
+  data_.inputs.push_back(input);
+  data_.input_sizes.push_back(t.sizes);
+  if (!fresh) return;  // nothing may be written to an input, so nothing can tell
   it->second.holder = input.tensor;
   it->second.current = v;
   it->second.input = static_cast<int>(data_.graph.inputs().size()) - 1;
-  bind(input.tensor, v);
-  data_.inputs.push_back(input);
+}
+
+/// The handle itself, or else another one that looks at the same window.
+const GraphRecorder::Older* GraphRecorder::find_older(const std::vector<Older>& windows,
+                                                      const TensorImpl& t) {
+  const Older* found = nullptr;
+  for (const Older& o : windows) {
+    if (o.holder.impl() == &t) return &o;
+    if (found == nullptr && same_window(t, impl(o.holder))) found = &o;
+  }
+  return found;
 }
 
 std::optional<GraphRecorder::Note> GraphRecorder::note(const TensorImpl& t) const {
   if (t.trace == epoch_) return Note{ir::GraphEmitter::unpack(t.trace_value), t.trace_version};
   auto it = older_.find(t.storage);
   if (it == older_.end()) return std::nullopt;
-  for (const Older& o : it->second) {
-    if (same_window(t, impl(o.holder))) return o.note;
-  }
-  return std::nullopt;
+  const Older* found = find_older(it->second, t);
+  return found == nullptr ? std::nullopt : std::optional(found->note);
 }
 
 void GraphRecorder::set_note(const Tensor& t, Note note) {
@@ -123,13 +144,11 @@ void GraphRecorder::set_note(const Tensor& t, Note note) {
     return;
   }
   std::vector<Older>& windows = older_[i.storage];
-  for (Older& o : windows) {
-    if (same_window(i, impl(o.holder))) {
-      o.note = note;
-      return;
-    }
+  if (const Older* found = find_older(windows, i)) {
+    windows[static_cast<size_t>(found - windows.data())].note = note;
+  } else {
+    windows.push_back({t, note});
   }
-  windows.push_back({t, note});
 }
 
 void GraphRecorder::bind(const Tensor& t, Value v) { set_note(t, {v, impl(t).storage->version}); }
@@ -146,11 +165,17 @@ Value GraphRecorder::append(const ir::OpDef& op, std::span<const Value> in, cons
   ir::Types out = ir::infer_types(op, types, attrs);
   stamp_origin();
   ir::AttrBox box = op.schema->count == 0 ? ir::AttrBox{} : ir::AttrBox::copy(*op.schema, attrs);
+  ++operators_;
   return {data_.graph.add_node(op, in, std::move(box), std::move(out)), 0};
 }
 
 void GraphRecorder::record(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
                            std::span<const Tensor> out) {
+  attempt([&] { add_operator(op, in, attrs, out); });
+}
+
+void GraphRecorder::add_operator(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
+                                 std::span<const Tensor> out) {
   SmallVec<Value, 4> inputs;
   for (const Tensor& t : in) inputs.push_back(value_of_tensor(t));
   Value v = append(op, inputs, attrs);
@@ -202,7 +227,11 @@ Value GraphRecorder::value_of_tensor(const Tensor& t) {
 Value GraphRecorder::capture(const Tensor& t) {
   const TensorImpl& i = impl(t);
   auto it = buffers_.find(i.storage);
-  if (it == buffers_.end()) return capture_constant(t);
+  if (it == buffers_.end()) {
+    if (mode_ == RecordMode::Trace) return capture_constant(t);
+    discover(t);
+    it = buffers_.find(i.storage);
+  }
   Buffer& b = it->second;
   if (!b.current.valid()) {  // a slot's first use
     const NamedTensor& slot = data_.state[static_cast<size_t>(b.state)];
@@ -212,7 +241,9 @@ Value GraphRecorder::capture(const Tensor& t) {
     bind(slot.tensor, b.current);
   }
   const TensorImpl& holder = impl(b.holder);
-  if (is_whole(i) && i.dtype == holder.dtype) {
+  const bool same_window =
+      b.window && i.data == holder.data && i.sizes == holder.sizes && i.strides == holder.strides;
+  if (same_window || (!b.window && is_whole(i) && i.dtype == holder.dtype)) {
     Value v = b.current;
     if (i.sizes != holder.sizes) {
       ir::Reshape::Attrs attrs{to_shape(i.sizes)};
@@ -229,14 +260,28 @@ Value GraphRecorder::capture(const Tensor& t) {
        "Make the view inside the traced function", current_loc());
 }
 
+void GraphRecorder::require_older(const TensorImpl& t) const {
+  if (t.serial <= first_serial_) return;
+  fail("trace",
+       cat("a tensor of shape ", t.sizes,
+           " was made during the trace from host data, by no recorded operator"),
+       "Pass it as an input, or make it before the trace", current_loc());
+}
+
+/// In jit every captured tensor is state: its contents may change between calls.
+void GraphRecorder::discover(const Tensor& t) {
+  require_older(impl(t));
+  Buffer b;
+  b.holder = t;
+  b.state = static_cast<int>(data_.state.size());
+  b.window = !is_whole(impl(t));
+  data_.state.push_back({cat("captured.", data_.state.size()), t});
+  buffers_.emplace(impl(t).storage, std::move(b));
+}
+
 Value GraphRecorder::capture_constant(const Tensor& t) {
   const TensorImpl& i = impl(t);
-  if (i.serial > first_serial_) {
-    fail("trace",
-         cat("a tensor of shape ", i.sizes,
-             " was made during the trace from host data, by no recorded operator"),
-         "Pass it as an input, or make it before the trace", current_loc());
-  }
+  require_older(i);
   size_t bytes = bytes_of(i);
   if (bytes > kLargeConstant && !options_.allow_large_constants) {
     fail("trace", cat("an unnamed tensor of ", bytes, " bytes and shape ", i.sizes, " is captured"),
@@ -288,12 +333,20 @@ Value GraphRecorder::write_through(std::span<const ir::NodeId> chain, Value base
 }
 
 void GraphRecorder::record_write(const Tensor& self, const Tensor& value) {
+  attempt([&] { write(self, value); });
+}
+
+void GraphRecorder::write(const Tensor& self, const Tensor& value) {
   Value now = value_of_tensor(self);
   Value v = value_of_tensor(value);
   TensorImpl& t = impl(self);
   auto it = buffers_.find(t.storage);
   invariant(it != buffers_.end(), "a written tensor has no buffer in the trace");
   Buffer& b = it->second;
+  if (b.window) {
+    fail("trace", cat("a captured view of shape ", t.sizes, " is changed in place"),
+         "Capture the tensor that owns the buffer, and make the view inside", current_loc());
+  }
   if (b.state < 0 && !b.made_here) {
     fail("trace",
          b.input >= 0
@@ -309,69 +362,6 @@ void GraphRecorder::record_write(const Tensor& self, const Tensor& value) {
   b.written = true;
   Value seen = chain.empty() ? b.current : replay_views(chain, b.current);
   set_note(self, {seen, t.storage->version + 1});  // the runtime writes and counts right after this
-}
-
-Dim GraphRecorder::size_of(const Tensor& t, int axis, SourceLoc loc) {
-  const TensorImpl& i = impl(t);
-  auto a = static_cast<size_t>(axis);
-  std::optional<Note> known = note(i);
-  if (!known) return Dim(i.sizes[a]);
-  Dim d = data_.graph.type(known->value).shape[a];
-  if (!d.is_const()) size_locs_[d.raw()] = loc;
-  return d;
-}
-
-void GraphRecorder::host_read(const Tensor& t, SourceLoc loc, std::string_view what) {
-  const TensorImpl& i = impl(t);
-  bool state = false;
-  if (auto it = buffers_.find(i.storage); it != buffers_.end()) state = true;
-  if (!traced(i) && !state) return;
-  fail("trace", cat(what, " of a traced tensor of shape ", i.sizes, " leaves the trace"),
-       "Its value would be baked in silently; keep it a tensor, or read it outside the trace", loc);
-}
-
-void GraphRecorder::refuse(const std::string& what, Dim d) {
-  SourceLoc loc = current_loc();
-  if (auto it = size_locs_.find(d.raw()); it != size_locs_.end()) loc = it->second;
-  fail("trace", cat(what, " depends on the dynamic size ", d),
-       "Keep it a Dim (arithmetic and shapes take Dims), or make the axis static", loc);
-}
-
-int64_t GraphRecorder::value_of(Dim d) { refuse("a raw number", d); }
-bool GraphRecorder::equal(Dim a, Dim b) {
-  refuse(cat("the comparison ", to_text(a), " == ", to_text(b)), a.is_const() ? b : a);
-}
-bool GraphRecorder::less(Dim a, Dim b) {
-  refuse(cat("the comparison ", to_text(a), " < ", to_text(b)), a.is_const() ? b : a);
-}
-
-TraceData GraphRecorder::finish(const std::vector<NamedTensor>& results) {
-  ir::Graph& g = data_.graph;
-  for (size_t i = 0; i < results.size(); ++i) {
-    runtime::require_defined(results[i].tensor, "trace");
-    Value v = value_of_tensor(results[i].tensor);
-    std::string name =
-        results[i].name.empty() ? (results.size() == 1 ? "y" : cat("y", i)) : results[i].name;
-    g.add_result(v, std::move(name));
-    data_.results.push_back(results[i].tensor);
-  }
-  std::vector<NamedTensor> used;
-  for (const ir::GraphInput& in : g.inputs()) {
-    if (in.kind != ir::InputKind::State) continue;
-    for (const NamedTensor& s : data_.state) {
-      if (s.name == in.name) used.push_back(s);
-    }
-  }
-  for (size_t k = 0; k < g.inputs().size(); ++k) {
-    const ir::GraphInput& in = g.inputs()[k];
-    for (const auto& [storage, b] : buffers_) {
-      if (b.state < 0 || !b.written) continue;
-      const std::string& name = data_.state[static_cast<size_t>(b.state)].name;
-      if (name == in.name) g.add_result(b.current, in.name, static_cast<int>(k));
-    }
-  }
-  data_.state = std::move(used);
-  return std::move(data_);
 }
 
 Recording::Recording(GraphRecorder& recorder)

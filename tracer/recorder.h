@@ -10,20 +10,70 @@
 
 namespace etch::tracer {
 
+/// A decision of the host that the rest of the recording follows from.
+struct TraceGuard {
+  size_t at = 0;    // operators recorded before it
+  int result = -1;  // on a value: its place among the graph's results; on sizes: -1, and
+  Dim lhs, rhs;     // what was found to hold
+  Relation relation = Relation::Equal;
+  std::string what;  // "gt(sum, 0.5)", "N < 4"
+  ir::GraphLoc loc;
+  bool on_sizes() const { return result < 0; }
+};
+
+/// A result that is not a new tensor, but the input, state or earlier result itself.
+struct ResultAlias {
+  enum class Kind : uint8_t { None, Input, State, Result } kind = Kind::None;
+  size_t index = 0;
+};
+
+/// A number that the host keeps and may change between calls; read again by each.
+struct HostInput {
+  std::string name;
+  const void* address = nullptr;
+  DType dtype = DType::F32;
+};
+
+/// A switch of the host (training or evaluation) that the recorded course depends on.
+struct HostFlag {
+  std::shared_ptr<const bool> live;
+  bool value = false;
+  std::string what;
+  bool holds() const { return *live == value; }
+};
+
 /// What Trace points to.
 struct TraceData {
   ir::Graph graph;
   std::vector<NamedTensor> state;
   std::vector<Capture> captures;
   std::vector<NamedTensor> inputs;
+  std::vector<Sizes> input_sizes;      // of `inputs` in the recorded run
+  std::vector<HostInput> host_inputs;  // after `inputs` in the graph's signature
   std::vector<Tensor> results;
+  std::vector<ResultAlias> aliases;  // per result
+  /// What the run left in grad() of a state: an output of the program beyond `results`, or nothing.
+  struct GradLeft {
+    size_t state = 0;
+    int output = -1;
+  };
+  std::vector<GradLeft> grads;
+  std::vector<TraceGuard> guards;
+  std::vector<HostFlag> flags;
+  SymbolBindings examples;
+  std::string refusal;  // why the recording does not count; empty: it does
+};
+
+enum class RecordMode : uint8_t {
+  Trace,  // what cannot be recorded is an error at its line
+  Jit,    // it is noted in TraceData::refusal, and the function goes on undisturbed
 };
 
 /// Records while installed (see Recording). Buffers are functionalised: each has a current graph
 /// value, and a traced view remembers the chain of view nodes from its buffer's value.
 class GraphRecorder : public runtime::Recorder, public DimResolver {
  public:
-  explicit GraphRecorder(const TraceOptions& options);
+  explicit GraphRecorder(const TraceOptions& options, RecordMode mode = RecordMode::Trace);
 
   /// Declares an input of the function; its dynamic axes become symbols.
   void add_input(const NamedTensor& input);
@@ -36,8 +86,13 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
               std::span<const Tensor> out) override;
   void record_write(const Tensor& self, const Tensor& value) override;
   Dim size_of(const Tensor& t, int axis, SourceLoc loc) override;
-  int64_t example(Dim d) override { return dim_eval(d, examples_); }
+  int64_t example(Dim d) override { return dim_eval(d, data_.examples); }
   void host_read(const Tensor& t, SourceLoc loc, std::string_view what) override;
+  void host_number(const Tensor& source, int64_t integer, bool is_float, SourceLoc loc) override;
+  void host_sizes(const Tensor& t, SourceLoc loc) override;
+  void host_flag(const std::shared_ptr<const bool>& flag, const std::string& what) override;
+  Tensor host_input(const void* address, DType dtype, std::string_view name,
+                    SourceLoc loc) override;
 
   int64_t value_of(Dim d) override;
   bool equal(Dim a, Dim b) override;
@@ -52,40 +107,76 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
     int input = -1;     // index of the function's input
     bool made_here = false;
     bool written = false;
+    bool window = false;  // a discovered state that is a view of a larger buffer
   };
 
   ir::Value append(const ir::OpDef& op, std::span<const ir::Value> in, const void* attrs);
-  Buffer& buffer_of(const Tensor& t);
+  void declare_symbols(const NamedTensor& input, ir::TensorType& type);
   ir::Value capture(const Tensor& t);
   ir::Value capture_constant(const Tensor& t);
+  void discover(const Tensor& t);
+  void require_older(const runtime::TensorImpl& t) const;
   /// What the trace knows of a tensor: its value while its storage has this version.
   struct Note {
     ir::Value value;
     uint32_t version = 0;
   };
-  std::optional<Note> note(const runtime::TensorImpl& t) const;
-  void set_note(const Tensor& t, Note note);
-  void bind(const Tensor& t, ir::Value v);
-  bool traced(const runtime::TensorImpl& t) const { return note(t).has_value(); }
-  /// View nodes from a buffer's value down to v, outermost first.
-  std::vector<ir::NodeId> view_chain(ir::Value v) const;
-  ir::Value replay_views(std::span<const ir::NodeId> chain, ir::Value base);
-  ir::Value write_through(std::span<const ir::NodeId> chain, ir::Value base, ir::Value value);
-  [[noreturn]] void refuse(const std::string& what, Dim d);
-  void stamp_origin();
-
-  const TraceOptions& options_;
-  TraceData data_;
-  uint64_t epoch_;
-  uint64_t first_serial_;
-  SymbolBindings examples_;
-  std::unordered_map<const runtime::Storage*, Buffer> buffers_;
   /// Notes of tensors that are older than the recording, whichever handle looks at their window.
   /// Younger ones carry theirs; older ones may be used by recordings of several threads at once.
   struct Older {
     Tensor holder;
     Note note;
   };
+  static const Older* find_older(const std::vector<Older>& windows, const runtime::TensorImpl& t);
+  std::optional<Note> note(const runtime::TensorImpl& t) const;
+  void set_note(const Tensor& t, Note note);
+  void bind(const Tensor& t, ir::Value v);
+  bool traced(const runtime::TensorImpl& t) const { return note(t).has_value(); }
+  void add_operator(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
+                    std::span<const Tensor> out);
+  /// View nodes from a buffer's value down to v, outermost first.
+  std::vector<ir::NodeId> view_chain(ir::Value v) const;
+  ir::Value replay_views(std::span<const ir::NodeId> chain, ir::Value base);
+  ir::Value write_through(std::span<const ir::NodeId> chain, ir::Value base, ir::Value value);
+  void write(const Tensor& self, const Tensor& value);
+  void stamp_origin();
+
+  // recorder_guards.cpp
+  std::string describe(ir::Value v) const;
+  void guard_value(ir::Value v, int64_t value);
+  bool decide(Dim a, Relation relation, Dim b, bool holds);
+  [[noreturn]] void refuse(const std::string& what, Dim d);
+  void refuse_if_fixed(Dim d, const std::string& what);
+  SourceLoc loc_of(Dim d) const;
+
+  // recorder_finish.cpp
+  void add_results(const std::vector<NamedTensor>& results);
+  void add_grads();
+  void add_state_writes();
+  ResultAlias alias_of(const Tensor& t, size_t result) const;
+
+  /// Whether the recording was given up; then everything is as outside a trace.
+  bool given_up() const { return !data_.refusal.empty(); }
+  /// Runs `f`; in jit a UserError ends the recording instead of the function.
+  template <class F>
+  void attempt(F&& f) {
+    if (given_up()) return;
+    if (mode_ == RecordMode::Trace) return f();
+    try {
+      f();
+    } catch (const UserError& e) {
+      data_.refusal = e.what();
+    }
+  }
+
+  const TraceOptions& options_;
+  RecordMode mode_;
+  TraceData data_;
+  uint64_t epoch_;
+  uint64_t first_serial_;
+  size_t declared_inputs_ = 0;
+  size_t operators_ = 0;  // recorded so far, views replayed by the recorder included
+  std::unordered_map<const runtime::Storage*, Buffer> buffers_;
   std::unordered_map<const runtime::Storage*, std::vector<Older>> older_;
   std::unordered_map<uint64_t, SourceLoc> size_locs_;
 };

@@ -46,7 +46,10 @@ Trace trace_flat(const FlatFunction& f, const std::vector<NamedTensor>& inputs,
     results = f(tensors);
   }
   auto data = std::make_shared<tracer::TraceData>(recorder.finish(results));
-  if (options.check) tracer::check_replay(*data, before);
+  if (options.check) {
+    tracer::check_replay(*data, before);
+    tracer::check_runs(*data, f, options, before);
+  }
   return Trace(std::move(data));
 }
 

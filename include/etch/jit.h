@@ -1,6 +1,8 @@
 // Compiled functions.
 #pragma once
 
+#include <functional>
+
 #include "etch/trace.h"
 
 namespace etch {
@@ -43,42 +45,90 @@ class Compiled {
   /// Writes an artifact: program, graphs, constants and the present state.
   void save(const std::string& path) const;
 
- private:
   struct Impl;
+  explicit Compiled(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  const std::shared_ptr<Impl>& impl() const { return impl_; }
+
+ private:
   std::shared_ptr<Impl> impl_;
 };
 
-/// A function that records itself for each signature (dtypes, ranks, static sizes) of its inputs
-/// and from then on runs compiled.
+enum class JitEventKind : uint8_t {
+  Recorded,  // a real run left a new course behind, or confirmed one
+  Missed,    // no recorded course fits the call; the reason says which guard and line
+  Eager,     // the function stays eager from here on
+  Budget,    // a new course was not kept: the budget is used up
+};
+struct JitEvent {
+  JitEventKind kind;
+  std::string reason;
+};
+
+struct JitOptions {
+  /// The most courses (leaves of the guard tree) that are kept; calls that need another one run
+  /// eagerly.
+  size_t budget = 64;
+  /// Every so many calls `f` runs for real and is compared with what is kept; 0: never.
+  uint64_t recheck = 0;
+  /// Called as things happen, from the calling thread. It must not call the function.
+  std::function<void(const JitEvent&)> on_event = {};
+};
+
+struct JitStats : CompiledStats {
+  uint64_t calls = 0;
+  uint64_t replays = 0;     // answered by a compiled course
+  uint64_t recordings = 0;  // real runs that recorded
+  uint64_t eager_calls = 0;
+  uint64_t misses = 0;        // replays given up at a guard
+  size_t leaves = 0;          // courses kept
+  size_t compiled = 0;        // of those, compiled
+  std::string eager_because;  // empty unless the function stays eager
+};
+
+/// While alive, a jit function of this thread that would have to run `f` for real raises UserError
+/// with the reason instead.
+class NoRetrace {
+ public:
+  NoRetrace();
+  ~NoRetrace();
+  NoRetrace(const NoRetrace&) = delete;
+  NoRetrace& operator=(const NoRetrace&) = delete;
+};
+
+/// A function that records itself while it runs and is replayed compiled from then on. Calls may
+/// come from several threads; they take turns.
+///
+/// What the host decides from sizes and values while recording (branches, loop counts, raw
+/// integers) is guarded. A replay changes nothing before all its guards have held; when one fails,
+/// `f` runs for real and the new course is kept beside the old ones. A course is compiled once a
+/// second real run has confirmed it; what differs between the two without a guard (a counter, a
+/// clock) keeps the function eager, until it goes through etch::input(). A size that was seen to
+/// change becomes a symbol. What cannot be followed (raw floating numbers, data pointers, results
+/// that take part in gradients) keeps the function eager: stats().eager_because says why.
+///
+/// Only Etch effects are replayed: logging, push_back and the like happen in real runs only.
 class Jit {
  public:
   Jit(FlatFunction f, std::vector<std::string> names, TraceOptions trace = {},
-      CompileOptions compile = {})
-      : f_(std::move(f)), names_(std::move(names)), trace_(std::move(trace)), compile_(compile) {}
+      CompileOptions compile = {}, JitOptions options = {});
   std::vector<Tensor> operator()(std::span<const Tensor> inputs,
                                  std::source_location loc = std::source_location::current());
-  /// How many signatures were recorded.
-  size_t recordings() const { return entries_.size(); }
-  CompiledStats stats() const;
-  /// The program of the first signature.
-  const Compiled& program() const;
+  JitStats stats() const;
+  /// Why the last call that ran `f` for real did: the guard, its line, the value then and now.
+  std::string explain_last_miss() const;
+  /// The program of the first compiled course.
+  Compiled program() const;
+
+  struct Impl;
 
  private:
-  struct Entry {
-    std::vector<DType> dtypes;
-    std::vector<Sizes> sizes;
-    Compiled program;
-  };
-  FlatFunction f_;
-  std::vector<std::string> names_;
-  TraceOptions trace_;
-  CompileOptions compile_;
-  std::vector<Entry> entries_;
+  std::shared_ptr<Impl> impl_;
 };
 
-/// jit(f, {"x", "y"}): f takes tensors and returns a tensor.
+/// jit(f, {"x", "y"}): f takes tensors and returns a tree of tensors.
 template <class F>
-Jit jit(F f, std::vector<std::string> names, TraceOptions trace = {}, CompileOptions compile = {}) {
+Jit jit(F f, std::vector<std::string> names, TraceOptions trace = {}, CompileOptions compile = {},
+        JitOptions options = {}) {
   FlatFunction flat = [f = std::move(f)](std::span<const Tensor> in) mutable {
     if constexpr (std::is_invocable_v<F&, const Tensor&>) {
       return flatten_tree("", f(in[0]));
@@ -90,7 +140,7 @@ Jit jit(F f, std::vector<std::string> names, TraceOptions trace = {}, CompileOpt
       return flatten_tree("", f(in));
     }
   };
-  return Jit(std::move(flat), std::move(names), std::move(trace), compile);
+  return Jit(std::move(flat), std::move(names), std::move(trace), compile, std::move(options));
 }
 
 }  // namespace etch

@@ -27,7 +27,8 @@ class Module {
   /// Training mode, of children too; dropout and batch norm look at it.
   void train(bool on = true);
   void eval() { train(false); }
-  bool training() const { return training_; }
+  /// Inside jit, reading it guards it: a recording made in training is not replayed in evaluation.
+  bool training() const;
 
  protected:
   Tensor add_parameter(std::string name, Tensor t);
@@ -45,7 +46,7 @@ class Module {
   std::vector<NamedTensor> parameters_, buffers_;
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
   std::string scope_name_;
-  bool training_ = true;
+  std::shared_ptr<bool> training_ = std::make_shared<bool>(true);
 };
 
 /// A module from one tensor to one tensor.

@@ -106,13 +106,13 @@ class Tensor {
   Dim size(int64_t axis, std::source_location loc = std::source_location::current()) const;
   Shape shape(std::source_location loc = std::source_location::current()) const;
   Dim numel(std::source_location loc = std::source_location::current()) const;
-  /// The numbers of this run; inside a trace they are examples and nothing may be derived from
-  /// them.
+  /// The numbers of this run. Inside a trace, asking for a symbolic one this way fixes it (jit) or
+  /// is refused (trace): size() keeps it symbolic.
   std::span<const int64_t> sizes() const;
   std::span<const int64_t> strides() const;
   bool is_contiguous() const;
 
-  /// The only element. Inside a trace it stays symbolic; turning it into a raw number there throws.
+  /// The only element. Inside a trace it stays symbolic; see Traced for what becomes of it.
   template <class T>
   Traced<T> item(std::source_location loc = std::source_location::current()) const;
   /// Pointer to the first element. Taking it while recording makes the trace refuse, with this
@@ -217,11 +217,19 @@ Tensor from_vector(const std::vector<T>& values, SizeArgs sizes) {
   return from_bytes(values.data(), s, dtype_of<T>);
 }
 
+/// An operand of a C++ operator; its conversion notes the line where the operator stands.
+struct TensorArg {
+  const Tensor& tensor;
+  SourceLoc loc;
+  TensorArg(const Tensor& t, std::source_location at = std::source_location::current())  // NOLINT
+      : tensor(t), loc(at) {}
+};
+
 // Arithmetic and comparison, broadcasting; docs/semantics.md has dtype promotion.
-#define ETCH_TENSOR_OPERATOR(symbol)                        \
-  Tensor operator symbol(const Tensor& a, const Tensor& b); \
-  Tensor operator symbol(const Tensor& a, Scalar b);        \
-  Tensor operator symbol(Scalar a, const Tensor& b);
+#define ETCH_TENSOR_OPERATOR(symbol)                \
+  Tensor operator symbol(TensorArg a, TensorArg b); \
+  Tensor operator symbol(TensorArg a, Scalar b);    \
+  Tensor operator symbol(Scalar a, TensorArg b);
 ETCH_TENSOR_OPERATOR(+)
 ETCH_TENSOR_OPERATOR(-)
 ETCH_TENSOR_OPERATOR(*)
@@ -231,45 +239,15 @@ ETCH_TENSOR_OPERATOR(>)
 ETCH_TENSOR_OPERATOR(<=)
 ETCH_TENSOR_OPERATOR(>=)
 #undef ETCH_TENSOR_OPERATOR
-Tensor operator-(const Tensor& x);
+Tensor operator-(TensorArg x);
 
 /// A readable rendering: values (cut when long), dtype and shape.
 std::string to_string(const Tensor& t);
-
-/// A number read from a tensor. Outside a trace it is the number; inside it stays symbolic.
-template <class T>
-class Traced {
- public:
-  Traced(T value, Tensor source, SourceLoc loc)
-      : value_(value), source_(std::move(source)), loc_(loc) {}
-  /// The raw number. Throws UserError inside a trace when it depends on traced values.
-  operator T() const {  // NOLINT
-    check();
-    return value_;
-  }
-  /// For printing and logging: never recorded, never refused.
-  T peek() const { return value_; }
-  /// The value as a rank-0 operand.
-  const Tensor& tensor() const { return source_; }
-
-  friend Tensor operator+(const Traced& a, const Tensor& b) { return a.source_ + b; }
-  friend Tensor operator-(const Traced& a, const Tensor& b) { return a.source_ - b; }
-  friend Tensor operator*(const Traced& a, const Tensor& b) { return a.source_ * b; }
-  friend Tensor operator/(const Traced& a, const Tensor& b) { return a.source_ / b; }
-  friend Tensor operator+(const Tensor& a, const Traced& b) { return a + b.source_; }
-  friend Tensor operator-(const Tensor& a, const Traced& b) { return a - b.source_; }
-  friend Tensor operator*(const Tensor& a, const Traced& b) { return a * b.source_; }
-  friend Tensor operator/(const Tensor& a, const Traced& b) { return a / b.source_; }
-
- private:
-  void check() const;
-  T value_;
-  Tensor source_;
-  SourceLoc loc_;
-};
 
 /// Number of threads of the one pool; results never depend on it.
 void set_num_threads(int n);
 int num_threads();
 
 }  // namespace etch
+
+#include "etch/traced.h"  // completes Tensor::item()

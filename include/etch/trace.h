@@ -35,8 +35,12 @@ struct TraceOptions {
   std::vector<NamedTensor> state;
   /// Allows captured constants above 64 KiB that nobody named.
   bool allow_large_constants = false;
-  /// Runs the recording once and compares every result with eager's, bit for bit.
+  /// Replays the recording and compares every result with eager's, bit for bit; then runs the
+  /// function up to three times more (same inputs, other values, other sizes of dynamic axes),
+  /// putting the state back after each, and looks for what the recording does not know of.
   bool check = true;
+  /// The other values for that check, in place of changed copies of the inputs.
+  std::vector<Tensor> second_inputs = {};
 };
 
 /// A tensor that the function used but did not get as an argument.

@@ -6,6 +6,7 @@
 #include "etch/ops.h"
 #include "runtime/eager.h"
 #include "runtime/io/tensor_io.h"
+#include "runtime/recorder.h"
 
 namespace etch::nn {
 namespace {
@@ -35,8 +36,13 @@ std::vector<NamedTensor> Module::state(const std::string& prefix) const {
   return out;
 }
 
+bool Module::training() const {
+  if (auto* r = runtime::recorder()) r->host_flag(training_, cat(scope_name_, ".training"));
+  return *training_;
+}
+
 void Module::train(bool on) {
-  training_ = on;
+  *training_ = on;
   for (auto& [name, m] : children_) m->train(on);
 }
 

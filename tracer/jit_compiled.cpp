@@ -1,0 +1,114 @@
+// Compiled: a trace joined to passes, machine code, program and the live tensors of its state.
+#include "tracer/jit_compiled.h"
+
+#include "etch/autograd.h"
+#include "ir/text.h"
+#include "passes/pipeline.h"
+#include "runtime/eager.h"
+#include "runtime/program/artifact.h"
+#include "runtime/program/evaluator.h"
+#include "runtime/tensor_impl.h"
+
+namespace etch {
+
+/// Brings the State up to what the live tensors hold by now.
+void Compiled::Impl::pull() {
+  const auto& live = trace.state();
+  for (size_t i = 0; i < live.size(); ++i) {
+    const runtime::Storage& s = *runtime::impl(live[i].tensor).storage;
+    if (versions[i] == s.version) continue;
+    state.set(live[i].name, live[i].tensor);
+    versions[i] = s.version;
+  }
+}
+
+/// Brings the live tensors up to what the run has written.
+void Compiled::Impl::push() {
+  NoGrad no_grad;
+  const auto& live = trace.state();
+  for (const Write& w : writes) {
+    Tensor target = live[w.live].tensor;
+    runtime::copy_elements(state.at(static_cast<size_t>(state.find(live[w.live].name))), target);
+    versions[w.live] = ++runtime::impl(target).storage->version;
+  }
+}
+
+std::optional<runtime::GuardMiss> Compiled::Impl::try_run(std::span<const Tensor> inputs,
+                                                          std::vector<Tensor>& results) {
+  if (compiling) compiling = !kernels->poll();
+  pull();
+  std::optional<runtime::GuardMiss> miss = program->try_run(state, *context, inputs, results);
+  if (!miss) push();
+  return miss;
+}
+
+Compiled::Compiled(const Trace& trace, const CompileOptions& options)
+    : impl_(std::make_shared<Impl>()) {
+  impl_->trace = trace;
+  ir::Graph g = trace.graph();
+  runtime::ProgramEvaluator evaluator;
+  passes::PassOptions pass_options;
+  pass_options.context.evaluator = &evaluator;
+  passes::optimize(g, pass_options);
+  runtime::BuildOptions build;
+  if (options.mode != CompileMode::Interpret) {
+    codegen::CompileSettings settings;
+    settings.mode = options.mode == CompileMode::Sync ? codegen::CompileMode::Sync
+                                                      : codegen::CompileMode::Background;
+    settings.strict = options.strict;
+    settings.options.tier = options.tier;
+    impl_->kernels = std::make_unique<codegen::CompiledKernels>(settings);
+    impl_->compiling = options.mode == CompileMode::Background;
+    build.kernels = impl_->kernels.get();
+    build.strict = options.strict && options.mode == CompileMode::Sync;
+  }
+  impl_->program =
+      std::make_shared<const runtime::Program>(runtime::Program::build(std::move(g), build));
+  impl_->context = std::make_unique<runtime::Context>(*impl_->program);
+  const std::vector<NamedTensor>& live = trace.state();
+  impl_->versions.assign(live.size(), ~uint32_t{0});
+  for (const ir::GraphResult& r : trace.graph().results()) {
+    for (size_t i = 0; i < live.size(); ++i) {
+      if (r.state >= 0 && live[i].name == r.name) impl_->writes.push_back({i});
+    }
+  }
+}
+
+std::vector<Tensor> Compiled::operator()(std::span<const Tensor> inputs, std::source_location loc) {
+  runtime::At at(loc);
+  for (const Tensor& t : inputs) {
+    runtime::require_defined(t, "run");
+    if (grad_enabled() && t.requires_grad()) {
+      fail("run", "an input requires a gradient, which a compiled program does not carry",
+           "Detach it, call inside NoGrad, or trace the backward pass too", loc);
+    }
+  }
+  std::vector<Tensor> out;
+  impl_->program->require(impl_->try_run(inputs, out));
+  return out;
+}
+
+Tensor Compiled::operator()(const Tensor& x, std::source_location loc) {
+  return std::move((*this)({&x, 1}, loc).front());
+}
+
+const ir::Graph& Compiled::optimized() const { return impl_->program->graph(); }
+std::string Compiled::summary() const { return ir::summary(optimized()); }
+const Trace& Compiled::trace() const { return impl_->trace; }
+
+CompiledStats Compiled::stats() const {
+  runtime::ProgramStats s = impl_->program->stats();
+  return {s.kernels, s.native_runs, s.interpreted_runs,
+          impl_->kernels == nullptr ? 0 : s.kernels - s.native};
+}
+
+void Compiled::save(const std::string& path) const {
+  impl_->pull();
+  runtime::Artifact artifact;
+  artifact.graph = impl_->program->graph();
+  artifact.traced = impl_->trace.graph();
+  artifact.state = impl_->state;
+  runtime::save_artifact(path, artifact);
+}
+
+}  // namespace etch

@@ -1,0 +1,33 @@
+// What Compiled points to; jit runs it guard by guard.
+#pragma once
+
+#include <optional>
+
+#include "codegen/program_source.h"
+#include "etch/jit.h"
+#include "runtime/program/program.h"
+
+namespace etch {
+
+/// A program, its compiled kernels, and its State kept in step with the live tensors.
+struct Compiled::Impl {
+  /// Runs, and answers the guard that did not hold; then nothing has changed.
+  std::optional<runtime::GuardMiss> try_run(std::span<const Tensor> inputs,
+                                            std::vector<Tensor>& results);
+  void pull();
+  void push();
+
+  struct Write {
+    size_t live;  // index into trace.state()
+  };
+  Trace trace;
+  std::unique_ptr<codegen::CompiledKernels> kernels;
+  bool compiling = false;
+  std::shared_ptr<const runtime::Program> program;
+  runtime::State state;
+  std::unique_ptr<runtime::Context> context;
+  std::vector<uint32_t> versions;  // of the live tensors when `state` was last equal to them
+  std::vector<Write> writes;
+};
+
+}  // namespace etch

@@ -1,0 +1,111 @@
+// The end of a recording: results, what became of state and gradients.
+#include "runtime/tape.h"
+#include "tracer/recorder.h"
+
+namespace etch::tracer {
+
+using ir::Value;
+using runtime::impl;
+using runtime::TensorImpl;
+
+TraceData GraphRecorder::finish(const std::vector<NamedTensor>& results) {
+  attempt([&] {
+    add_results(results);
+    if (mode_ == RecordMode::Jit) add_grads();
+    add_state_writes();
+  });
+  return std::move(data_);
+}
+
+void GraphRecorder::add_results(const std::vector<NamedTensor>& results) {
+  ir::Graph& g = data_.graph;
+  for (size_t i = 0; i < results.size(); ++i) {
+    const Tensor& t = results[i].tensor;
+    runtime::require_defined(t, "trace");
+    if (mode_ == RecordMode::Jit && t.requires_grad()) {
+      fail("jit", cat("result ", i, " takes part in gradients, which a compiled program ends"),
+           "Return it detached, call inside NoGrad, or run the backward pass in the function too");
+    }
+    data_.aliases.push_back(mode_ == RecordMode::Jit ? alias_of(t, i) : ResultAlias{});
+    Value v = value_of_tensor(t);
+    std::string name =
+        results[i].name.empty() ? (results.size() == 1 ? "y" : cat("y", i)) : results[i].name;
+    g.add_result(v, std::move(name));
+    data_.results.push_back(t);
+  }
+}
+
+/// Whether a result is an existing tensor. Raises UserError when it shares memory with one without
+/// being it: a program's results are new tensors, and a later write would tell the difference.
+ResultAlias GraphRecorder::alias_of(const Tensor& t, size_t result) const {
+  const TensorImpl& i = impl(t);
+  ResultAlias alias;
+  const Tensor* same = nullptr;
+  for (size_t r = 0; r < result && same == nullptr; ++r) {
+    if (impl(data_.results[r]).storage != i.storage) continue;
+    alias = {ResultAlias::Kind::Result, r};
+    same = &data_.results[r];
+  }
+  if (auto it = buffers_.find(i.storage); same == nullptr && it != buffers_.end()) {
+    const Buffer& b = it->second;
+    if (b.input >= 0) alias = {ResultAlias::Kind::Input, static_cast<size_t>(b.input)};
+    if (b.state >= 0) alias = {ResultAlias::Kind::State, static_cast<size_t>(b.state)};
+    if (alias.kind != ResultAlias::Kind::None) same = &b.holder;
+  }
+  if (same == nullptr) return alias;
+  const TensorImpl& s = impl(*same);
+  if (s.data != i.data || s.sizes != i.sizes || s.strides != i.strides || s.dtype != i.dtype) {
+    fail("jit",
+         cat("result ", result, " is a view of an input, a captured tensor or another result"),
+         "Return a clone", current_loc());
+  }
+  return alias;
+}
+
+/// The gradients that the run left on parameters are results too, or a later look at grad() would
+/// find those of the recorded run.
+void GraphRecorder::add_grads() {
+  int output = static_cast<int>(data_.results.size());
+  for (size_t k = 0; k < data_.state.size(); ++k) {
+    const Tensor& p = data_.state[k].tensor;
+    if (!p.requires_grad()) continue;
+    Tensor g = p.grad();
+    if (!g.defined()) {
+      data_.grads.push_back({k, -1});
+    } else if (traced(impl(g))) {
+      data_.grads.push_back({k, output++});
+      data_.graph.add_result(value_of_tensor(g), cat(data_.state[k].name, ".grad"));
+    }
+  }
+}
+
+void GraphRecorder::add_state_writes() {
+  ir::Graph& g = data_.graph;
+  std::vector<NamedTensor> used;
+  std::vector<int> place(data_.state.size(), -1);
+  for (const ir::GraphInput& in : g.inputs()) {
+    if (in.kind != ir::InputKind::State) continue;
+    for (size_t k = 0; k < data_.state.size(); ++k) {
+      if (data_.state[k].name != in.name) continue;
+      place[k] = static_cast<int>(used.size());
+      used.push_back(data_.state[k]);
+    }
+  }
+  for (size_t k = 0; k < g.inputs().size(); ++k) {
+    const ir::GraphInput& in = g.inputs()[k];
+    for (const auto& [storage, b] : buffers_) {
+      if (b.state < 0 || !b.written) continue;
+      const std::string& name = data_.state[static_cast<size_t>(b.state)].name;
+      if (name == in.name) g.add_result(b.current, in.name, static_cast<int>(k));
+    }
+  }
+  // States that were never used left the list.
+  std::erase_if(data_.grads, [&](const TraceData::GradLeft& l) { return place[l.state] < 0; });
+  for (TraceData::GradLeft& l : data_.grads) l.state = static_cast<size_t>(place[l.state]);
+  for (ResultAlias& a : data_.aliases) {
+    if (a.kind == ResultAlias::Kind::State) a.index = static_cast<size_t>(place[a.index]);
+  }
+  data_.state = std::move(used);
+}
+
+}  // namespace etch::tracer

@@ -1,0 +1,207 @@
+// What the host learns while recording: sizes, numbers, pointers. Guarded, or refused.
+#include "ir/ops/create.h"
+#include "tracer/recorder.h"
+
+namespace etch::tracer {
+
+using ir::Value;
+using runtime::impl;
+using runtime::TensorImpl;
+
+namespace {
+
+/// The relation that holds when `r` does not, with the sides as `swap` says.
+Relation opposite(Relation r, bool& swap) {
+  swap = r == Relation::Less || r == Relation::LessEqual;
+  switch (r) {
+    case Relation::Equal:
+      return Relation::NotEqual;
+    case Relation::NotEqual:
+      return Relation::Equal;
+    case Relation::Less:
+      return Relation::LessEqual;
+    case Relation::LessEqual:
+      return Relation::Less;
+  }
+  return r;
+}
+
+}  // namespace
+
+Dim GraphRecorder::size_of(const Tensor& t, int axis, SourceLoc loc) {
+  const TensorImpl& i = impl(t);
+  auto a = static_cast<size_t>(axis);
+  std::optional<Note> known = given_up() ? std::nullopt : note(i);
+  if (!known) return Dim(i.sizes[a]);
+  Dim d = data_.graph.type(known->value).shape[a];
+  if (!d.is_const()) size_locs_[d.raw()] = loc;
+  return d;
+}
+
+SourceLoc GraphRecorder::loc_of(Dim d) const {
+  auto it = size_locs_.find(d.raw());
+  return it == size_locs_.end() ? current_loc() : it->second;
+}
+
+void GraphRecorder::host_read(const Tensor& t, SourceLoc loc, std::string_view what) {
+  attempt([&] {
+    const TensorImpl& i = impl(t);
+    // In jit every tensor's contents may change between calls, captured or not.
+    if (mode_ == RecordMode::Trace && !traced(i) && !buffers_.contains(i.storage)) return;
+    fail("trace", cat(what, " of a traced tensor of shape ", i.sizes, " leaves the trace"),
+         "Its value would be baked in silently; keep it a tensor, or read it outside the trace",
+         loc);
+  });
+}
+
+void GraphRecorder::host_number(const Tensor& source, int64_t integer, bool is_float,
+                                SourceLoc loc) {
+  attempt([&] {
+    const TensorImpl& i = impl(source);
+    if (mode_ == RecordMode::Trace && !traced(i) && !buffers_.contains(i.storage)) return;
+    if (is_float) {
+      fail("trace", "a floating number of a traced tensor becomes a raw number",
+           "Keep it a Traced number or a tensor; only comparisons and integers can be guarded",
+           loc);
+    }
+    guard_value(value_of_tensor(source), integer);
+  });
+}
+
+void GraphRecorder::host_sizes(const Tensor& t, SourceLoc loc) {
+  std::optional<Note> known = given_up() ? std::nullopt : note(impl(t));
+  if (!known) return;
+  ir::TensorType type = data_.graph.type(known->value);
+  for (Dim d : type.shape) {
+    if (d.is_const()) continue;
+    size_locs_[d.raw()] = loc;
+    value_of(d);
+  }
+}
+
+void GraphRecorder::host_flag(const std::shared_ptr<const bool>& flag, const std::string& what) {
+  for (const HostFlag& f : data_.flags) {
+    if (f.live == flag) return;
+  }
+  data_.flags.push_back({flag, *flag, what});
+}
+
+Tensor GraphRecorder::host_input(const void* address, DType dtype, std::string_view name,
+                                 SourceLoc loc) {
+  Tensor now = from_bytes(address, {}, dtype);
+  attempt([&] {
+    for (size_t i = 0; i < data_.host_inputs.size(); ++i) {
+      const HostInput& known = data_.host_inputs[i];
+      if (known.name != name) continue;
+      if (known.address != address) {
+        fail("input", cat("two variables are both named ", name), "Give each its own name", loc);
+      }
+      now = data_.inputs[declared_inputs_ + i].tensor;
+      return;
+    }
+    if (data_.host_inputs.empty()) declared_inputs_ = data_.inputs.size();
+    add_input({std::string(name), now});
+    data_.host_inputs.push_back({std::string(name), address, dtype});
+  });
+  return now;
+}
+
+/// "gt(sum, 0.5)": the operator and where its operands come from.
+std::string GraphRecorder::describe(Value v) const {
+  auto name = [&](Value of) -> std::string {
+    const ir::Node& n = data_.graph.node(of.node);
+    if (n.op == &ir::op_def<ir::Full>()) {
+      const ir::Number& number = n.attrs.as<ir::Full::Attrs>().value;
+      return cat(ir::number_value(number));
+    }
+    for (const ir::GraphInput& in : data_.graph.inputs()) {
+      if (in.value == of) return in.name;
+    }
+    return std::string(n.op->name());
+  };
+  const ir::Node& n = data_.graph.node(v.node);
+  std::string out = name(v);
+  for (size_t i = 0; i < n.inputs.size(); ++i) {
+    out += cat(i == 0 ? "(" : ", ", name(n.inputs[i]));
+  }
+  return n.inputs.empty() ? out : out + ")";
+}
+
+void GraphRecorder::guard_value(Value v, int64_t value) {
+  ir::Graph& g = data_.graph;
+  for (const ir::GraphResult& r : g.results()) {
+    if (r.guard && r.value == v) return;  // the host knows it already
+  }
+  const SourceLoc& at = current_loc();
+  TraceGuard guard;
+  guard.at = operators_;
+  guard.result = static_cast<int>(g.results().size());
+  guard.what = describe(v);
+  guard.loc = {at.file, at.line};
+  g.add_guard(v, guard.what, {value, value}, g.intern_loc(at.file, at.line));
+  data_.guards.push_back(std::move(guard));
+}
+
+void GraphRecorder::refuse(const std::string& what, Dim d) {
+  fail("trace", cat(what, " depends on the dynamic size ", d),
+       "Keep it a Dim (arithmetic and shapes take Dims), or make the axis static", loc_of(d));
+}
+
+/// A decision about sizes: what the recorded run decided becomes a constraint of the graph.
+bool GraphRecorder::decide(Dim a, Relation relation, Dim b, bool holds) {
+  if (given_up()) return holds;
+  bool swap = false;
+  const Relation kept = holds ? relation : opposite(relation, swap);
+  const Dim lhs = swap ? b : a, rhs = swap ? a : b;
+  for (const TraceGuard& g : data_.guards) {
+    if (g.on_sizes() && g.relation == kept && g.lhs.same_as(lhs) && g.rhs.same_as(rhs)) {
+      return holds;
+    }
+  }
+  const SourceLoc at = loc_of(a.is_const() ? b : a);
+  TraceGuard guard;
+  guard.at = operators_;
+  guard.lhs = lhs;
+  guard.relation = kept;
+  guard.rhs = rhs;
+  const std::string what = guard.what = cat(lhs, " ", kept, " ", rhs);
+  guard.loc = {at.file, at.line};
+  data_.graph.require(lhs, kept, rhs, data_.graph.intern_loc(at.file, at.line));
+  data_.guards.push_back(std::move(guard));
+  if (mode_ == RecordMode::Trace) refuse_if_fixed(lhs.is_const() ? rhs : lhs, what);
+  return holds;
+}
+
+/// A size that was asked to be dynamic may be narrowed by branches, but not to one number.
+void GraphRecorder::refuse_if_fixed(Dim d, const std::string& what) {
+  int64_t low = 0, high = INT64_MAX;
+  for (const ir::SymbolRange& r : data_.graph.symbols) {
+    if (r.symbol.same_as(d)) low = r.low, high = r.high;
+  }
+  for (const TraceGuard& g : data_.guards) {
+    const bool left = g.lhs.same_as(d) && g.rhs.is_const();
+    const bool right = g.rhs.same_as(d) && g.lhs.is_const();
+    if (!g.on_sizes() || (!left && !right)) continue;
+    const int64_t n = left ? g.rhs.value() : g.lhs.value();
+    const int64_t open = g.relation == Relation::Less ? 1 : 0;
+    if (g.relation == Relation::Equal) low = high = n;
+    if (g.relation == Relation::Equal || g.relation == Relation::NotEqual) continue;
+    left ? high = std::min(high, n - open) : low = std::max(low, n + open);
+  }
+  if (low == high) refuse(cat("the comparison ", what, ", which leaves one size only,"), d);
+}
+
+int64_t GraphRecorder::value_of(Dim d) {
+  const int64_t v = example(d);
+  if (mode_ == RecordMode::Trace) refuse("a raw number", d);
+  decide(d, Relation::Equal, Dim(v), true);
+  return v;
+}
+bool GraphRecorder::equal(Dim a, Dim b) {
+  return decide(a, Relation::Equal, b, example(a) == example(b));
+}
+bool GraphRecorder::less(Dim a, Dim b) {
+  return decide(a, Relation::Less, b, example(a) < example(b));
+}
+
+}  // namespace etch::tracer
