@@ -95,7 +95,7 @@ TEST_CASE("compressed, encrypted, repeated and damaged entries are refused", "[i
   const size_t central = good.find("PK\1\2");
   auto refused = [](const std::string& file) { return refusal([&] { unzip(file); }); };
   CHECK_THAT(refused(patched(good, central + 10, 8, 2)),
-             Catch::Contains("compressed npz. save with np.savez"));
+             Catch::Contains("compressed npz. Save with np.savez"));
   CHECK_THAT(refused(patched(good, central + 10, 14, 2)), Catch::Contains("method 14"));
   CHECK_THAT(refused(patched(good, central + 8, 1, 2)), Catch::Contains("encrypted"));
   CHECK_THAT(refused(patched(good, central + 24, 5, 4)), Catch::Contains("sizes differ"));
@@ -186,5 +186,5 @@ assert b['x'] == a['t0']
   CHECK(same(read_npz(dir / "theirs.npz"), t));
   CHECK(same(read_npz(dir / "theirs.npz", {}, FileAccess::Map), t));
   CHECK_THAT(refusal([&] { read_npz(dir / "packed.npz"); }),
-             Catch::Contains("compressed npz. save with np.savez"));
+             Catch::Contains("compressed npz. Save with np.savez"));
 }
