@@ -11,26 +11,36 @@
 
 namespace etch {
 
-/// Brings the State up to what the live tensors hold by now.
-void Compiled::Impl::pull() {
-  const auto& live = trace.state();
+/// Live tensors are the State's own, except windows that are not dense: those it holds copies of.
+void Compiled::Impl::attach() {
+  const std::vector<NamedTensor>& live = trace.state();
   for (size_t i = 0; i < live.size(); ++i) {
-    const runtime::Storage& s = *runtime::impl(live[i].tensor).storage;
-    if (versions[i] == s.version) continue;
-    state.set(live[i].name, live[i].tensor);
-    versions[i] = s.version;
+    const runtime::TensorImpl& t = runtime::impl(live[i].tensor);
+    t.contiguous ? state.attach(live[i].name, live[i].tensor)
+                 : state.set(live[i].name, live[i].tensor);
+    versions.push_back(t.storage->version);
+  }
+  for (const ir::GraphResult& r : trace.graph().results()) {
+    for (size_t i = 0; i < live.size(); ++i) {
+      if (r.state >= 0 && live[i].name == r.name) written.push_back(i);
+    }
   }
 }
 
-/// Brings the live tensors up to what the run has written.
-void Compiled::Impl::push() {
-  NoGrad no_grad;
-  const auto& live = trace.state();
-  for (const Write& w : writes) {
-    Tensor target = live[w.live].tensor;
-    runtime::copy_elements(state.at(static_cast<size_t>(state.find(live[w.live].name))), target);
-    versions[w.live] = ++runtime::impl(target).storage->version;
+/// Notes what others have written to live tensors since the last run.
+void Compiled::Impl::pull() {
+  const std::vector<NamedTensor>& live = trace.state();
+  for (size_t i = 0; i < live.size(); ++i) {
+    const runtime::TensorImpl& t = runtime::impl(live[i].tensor);
+    if (versions[i] == t.storage->version) continue;
+    t.contiguous ? state.touch(i) : state.set(live[i].name, live[i].tensor);
+    versions[i] = t.storage->version;
   }
+}
+
+/// Counts what the run has written, as any write in place does.
+void Compiled::Impl::push() {
+  for (size_t i : written) versions[i] = ++runtime::impl(trace.state()[i].tensor).storage->version;
 }
 
 std::optional<runtime::GuardMiss> Compiled::Impl::try_run(std::span<const Tensor> inputs,
@@ -65,13 +75,7 @@ Compiled::Compiled(const Trace& trace, const CompileOptions& options)
   impl_->program =
       std::make_shared<const runtime::Program>(runtime::Program::build(std::move(g), build));
   impl_->context = std::make_unique<runtime::Context>(*impl_->program);
-  const std::vector<NamedTensor>& live = trace.state();
-  impl_->versions.assign(live.size(), ~uint32_t{0});
-  for (const ir::GraphResult& r : trace.graph().results()) {
-    for (size_t i = 0; i < live.size(); ++i) {
-      if (r.state >= 0 && live[i].name == r.name) impl_->writes.push_back({i});
-    }
-  }
+  impl_->attach();
 }
 
 std::vector<Tensor> Compiled::operator()(std::span<const Tensor> inputs, std::source_location loc) {

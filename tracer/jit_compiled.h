@@ -14,20 +14,18 @@ struct Compiled::Impl {
   /// Runs, and answers the guard that did not hold; then nothing has changed.
   std::optional<runtime::GuardMiss> try_run(std::span<const Tensor> inputs,
                                             std::vector<Tensor>& results);
+  void attach();
   void pull();
   void push();
 
-  struct Write {
-    size_t live;  // index into trace.state()
-  };
   Trace trace;
   std::unique_ptr<codegen::CompiledKernels> kernels;
   bool compiling = false;
   std::shared_ptr<const runtime::Program> program;
   runtime::State state;
   std::unique_ptr<runtime::Context> context;
-  std::vector<uint32_t> versions;  // of the live tensors when `state` was last equal to them
-  std::vector<Write> writes;
+  std::vector<uint32_t> versions;  // of the live tensors when `state` last knew them
+  std::vector<size_t> written;     // indices of those that runs change
 };
 
 }  // namespace etch

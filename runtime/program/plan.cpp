@@ -5,6 +5,7 @@
 #include "ir/loop/lower.h"
 #include "ir/ops/contract.h"
 #include "runtime/contract/contract.h"
+#include "runtime/program/in_place.h"
 #include "runtime/program/prepare.h"
 
 namespace etch::runtime {
@@ -97,6 +98,7 @@ void Planner::run() {
   }
   add_results();
   reuse_operands();
+  find_in_place_writes(plan_);
   for (const Step& s : plan_.steps) {
     plan_.max_operands = std::max(plan_.max_operands, s.in.size() + s.out.size());
     plan_.kernels += s.kind == StepKind::Kernel;
@@ -377,19 +379,6 @@ void Planner::add_results() {
   }
 }
 
-/// True when operand `i` of a kernel is read exactly where its only result is written.
-bool reads_in_place(const Kernel& k, int operand) {
-  if (k.outputs.size() != 1 || k.stores.size() != 1) return false;
-  const ir::loop::Access& to = k.stores[0].access;
-  bool any = false;
-  for (const ir::loop::Access& a : k.loads) {
-    if (a.buffer != operand) continue;
-    if (!same_shape(a.strides, to.strides) || !a.offset.same_as(to.offset)) return false;
-    any = true;
-  }
-  return any && k.inputs[static_cast<size_t>(operand)].dtype == k.outputs[0].dtype;
-}
-
 /// Lets kernels write over operands that die with them.
 void Planner::reuse_operands() {
   std::vector<BufferInfo>& buffers = plan_.buffers;
@@ -407,7 +396,7 @@ void Planner::reuse_operands() {
       size_t readers = 0;
       for (const Place& p : s.in) readers += root(p.buffer) == base;
       bool fits = buffers[base].home == Home::Arena && buffers[base].last == now && readers == 1 &&
-                  reads_in_place(s.block->kernel(), static_cast<int>(i)) &&
+                  may_overwrite(s.block->kernel(), static_cast<int>(i), 0) &&
                   shape_numel(buffers[base].shape).same_as(shape_numel(out.shape)) &&
                   buffers[base].dtype == out.dtype;
       if (!fits) continue;

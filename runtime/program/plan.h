@@ -84,8 +84,10 @@ struct Plan {
   std::shared_ptr<const ir::Graph> graph;     // as given
   std::shared_ptr<const ir::Graph> prepared;  // what the steps were made from
   std::vector<Port> inputs, states, outputs;
-  std::vector<Port> nexts;        // results that are written back ...
-  std::vector<uint32_t> next_of;  // ... to these states
+  std::vector<Port> nexts;           // results that are written back ...
+  std::vector<uint32_t> next_of;     // ... to these states
+  std::vector<bool> nexts_in_place;  // may be written over the present value, from this step on:
+  size_t point_of_no_return = 0;
   std::vector<GuardPort> guards;
   std::vector<ir::SymbolRange> symbols;
   std::vector<Requirement> requirements;

@@ -47,6 +47,7 @@ struct Context::Impl {
   std::vector<uint32_t> state_index;  // positions in the State of layout `layout`
   uint64_t layout = 0;
   std::vector<uint32_t> output_buffers, next_buffers;
+  std::vector<char> in_place;  // per new state value of this run
   std::vector<uint64_t> guard_values;
   std::vector<void*> pointers;  // per buffer
   std::vector<void*> operands;  // of the present step
@@ -136,6 +137,7 @@ Context::Impl::Impl(std::shared_ptr<const Plan> p) : plan(std::move(p)), binding
   pointers.resize(plan->buffers.size());
   operands.resize(plan->max_operands);
   guard_values.resize(plan->guards.size());
+  in_place.resize(plan->nexts.size());
   for (uint32_t b = 0; b < plan->buffers.size(); ++b) {
     if (plan->buffers[b].home == Home::Output) output_buffers.push_back(b);
     if (plan->buffers[b].home == Home::Next) next_buffers.push_back(b);
@@ -242,10 +244,13 @@ void Context::Impl::set_pointers(const State& state, State* writable,
       case Home::Guard:
         pointers[b] = &guard_values[info.index];
         break;
-      case Home::Next:
-        pointers[b] =
-            writable->stage(state_index[plan->next_of[info.index]], info.dtype, binding.sizes(b));
+      case Home::Next: {
+        const uint32_t entry = state_index[plan->next_of[info.index]];
+        in_place[info.index] = plan->nexts_in_place[info.index] && writable->may_overwrite(entry);
+        pointers[b] = in_place[info.index] ? runtime::impl(state.at(entry)).data
+                                           : writable->stage(entry, info.dtype, binding.sizes(b));
         break;
+      }
     }
   }
 }
@@ -327,6 +332,9 @@ std::optional<GuardMiss> Context::Impl::run(const State& state, State* writable,
   set_pointers(state, writable, inputs, outputs);
   native_runs = interpreted_runs = 0;
   for (size_t i = 0; i < plan->steps.size(); ++i) {
+    if (i == plan->point_of_no_return) {
+      if (auto miss = first_miss()) return miss;
+    }
     const Step& s = plan->steps[i];
     BoundStep& b = binding.steps()[i];
     s.kind == StepKind::Kernel ? run_kernel(s, b) : run_operator(s, b);
@@ -335,7 +343,10 @@ std::optional<GuardMiss> Context::Impl::run(const State& state, State* writable,
   plan->interpreted_runs.fetch_add(interpreted_runs, std::memory_order_relaxed);
   if (auto miss = first_miss()) return miss;
   if (writable != nullptr) {
-    for (uint32_t s : plan->next_of) writable->commit(state_index[s]);
+    for (size_t n = 0; n < in_place.size(); ++n) {
+      const uint32_t entry = state_index[plan->next_of[n]];
+      in_place[n] ? writable->touch(entry) : writable->commit(entry);
+    }
   }
   return std::nullopt;
 }

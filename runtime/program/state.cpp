@@ -60,12 +60,19 @@ void State::adopt(std::string_view name, Tensor value) {
   if (at >= 0) {
     Entry& e = entries_[static_cast<size_t>(at)];
     e.now = std::move(value);
+    e.live = false;
     ++e.version;
     return;
   }
   index_.emplace(std::string(name), entries_.size());
   entries_.push_back({std::string(name), std::move(value), Tensor(), 1});
   layout_ = next_layout.fetch_add(1, std::memory_order_relaxed);
+}
+
+void State::attach(std::string_view name, Tensor live) {
+  invariant(impl(live).contiguous, "State::attach() of a tensor that is not dense");
+  adopt(name, std::move(live));
+  entries_[static_cast<size_t>(find(name))].live = true;
 }
 
 Tensor State::get(std::string_view name) const {
@@ -150,10 +157,22 @@ void* State::stage(size_t i, DType dtype, std::span<const int64_t> sizes) {
   return impl(e.next).data;
 }
 
+bool State::may_overwrite(size_t i) const {
+  const Entry& e = entries_[i];
+  const TensorImpl& t = impl(e.now);
+  return e.live || (t.refs == 1 && t.storage->refs == 1 && t.storage->keep_alive == nullptr);
+}
+
+void State::touch(size_t i) { ++entries_[i].version; }
+
 void State::commit(size_t i) {
   Entry& e = entries_[i];
-  std::swap(e.now, e.next);
-  ++e.version;
+  if (e.live) {
+    copy_elements(e.next, e.now);
+  } else {
+    std::swap(e.now, e.next);
+  }
+  touch(i);
 }
 
 }  // namespace etch::runtime

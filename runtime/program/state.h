@@ -33,6 +33,11 @@ class State {
   void set(std::string_view name, const Tensor& value);
   /// As set() without a copy: nobody may write to `value` afterwards.
   void adopt(std::string_view name, Tensor value);
+  /// Adds or replaces a tensor by a live one, which is read and written where it is: dense, and
+  /// only changed while no run uses this State. Whoever changes it calls touch().
+  void attach(std::string_view name, Tensor live);
+  /// Notes that tensor i has other contents now.
+  void touch(size_t i);
   /// A copy of a tensor; UserError when there is none of that name.
   Tensor get(std::string_view name) const;
   /// The tensor itself, not to be written to. It keeps its contents when the State moves on.
@@ -65,7 +70,10 @@ class State {
 
   /// Memory for the next value of entry i, kept for later runs. The present value stays.
   void* stage(size_t i, DType dtype, std::span<const int64_t> sizes);
-  /// Makes the staged value the present one.
+  /// Whether a run may write over the present value: it is attached, or no handle elsewhere looks
+  /// at it.
+  bool may_overwrite(size_t i) const;
+  /// Makes the staged value the present one (attached tensors take its contents).
   void commit(size_t i);
 
  private:
@@ -74,6 +82,7 @@ class State {
     Tensor now;
     Tensor next;  // the memory of the value before, or of the one being made
     uint64_t version = 1;
+    bool live = false;  // attached
   };
   void swap(State& other) noexcept;
 

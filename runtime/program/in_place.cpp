@@ -1,0 +1,111 @@
+#include "runtime/program/in_place.h"
+
+#include <algorithm>
+
+namespace etch::runtime {
+
+using ir::loop::Access;
+using ir::loop::Kernel;
+using ir::loop::Store;
+
+bool may_overwrite(const Kernel& k, int operand, int output) {
+  const auto inputs = static_cast<int>(k.inputs.size());
+  const Store* store = nullptr;
+  for (const Store& s : k.stores) {
+    if (s.access.buffer != inputs + output) continue;
+    if (store != nullptr) return false;
+    store = &s;
+  }
+  if (store == nullptr || k.inputs[static_cast<size_t>(operand)].dtype !=
+                              k.outputs[static_cast<size_t>(output)].dtype) {
+    return false;
+  }
+  // The interpreter runs expressions in order and writes a store's value as soon as it is there.
+  const bool alone = k.stores.size() == 1;
+  if (!alone && !k.reductions.empty()) return false;
+  bool any = false;
+  for (size_t l = 0; l < k.loads.size(); ++l) {
+    const Access& a = k.loads[l];
+    if (a.buffer != operand) continue;
+    any = true;
+    if (!same_shape(a.strides, store->access.strides) || !a.offset.same_as(store->access.offset)) {
+      return false;
+    }
+    if (alone) continue;
+    const std::vector<ir::ExprNode>& nodes = k.exprs.nodes();
+    auto is_load = [&](uint32_t id) {
+      return id != ir::kNoExpr && nodes[id].op == ir::Prim::Load && nodes[id].bits == l;
+    };
+    for (uint32_t id = store->value + 1; id < nodes.size(); ++id) {
+      if (std::any_of(std::begin(nodes[id].in), std::end(nodes[id].in), is_load)) return false;
+    }
+    for (const Store& other : k.stores) {
+      if (&other != store && is_load(other.value)) return false;
+    }
+  }
+  return any;
+}
+
+namespace {
+
+/// The last step that may fail or that makes a guard's value; -1: none.
+int last_that_may_fail(const Plan& plan) {
+  int last = -1;
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& s = plan.steps[i];
+    bool guard = std::any_of(s.out.begin(), s.out.end(),
+                             [&](uint32_t b) { return plan.buffers[b].home == Home::Guard; });
+    if (s.kind == StepKind::Opaque || guard) last = static_cast<int>(i);
+  }
+  return last;
+}
+
+bool reads(const Step& s, uint32_t buffer) {
+  return std::any_of(s.in.begin(), s.in.end(), [&](const Place& p) { return p.buffer == buffer; });
+}
+
+/// The step that may write new value `next` over the old one, or -1.
+int in_place_step(const Plan& plan, uint32_t old_buffer, uint32_t next_buffer) {
+  int maker = -1;
+  size_t output = 0;
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& s = plan.steps[i];
+    for (size_t o = 0; o < s.out.size(); ++o) {
+      if (s.out[o] != next_buffer) continue;
+      maker = static_cast<int>(i);
+      output = o;
+    }
+  }
+  if (maker < 0 || plan.steps[static_cast<size_t>(maker)].kind != StepKind::Kernel) return -1;
+  for (size_t i = static_cast<size_t>(maker) + 1; i < plan.steps.size(); ++i) {
+    if (reads(plan.steps[i], old_buffer)) return -1;
+  }
+  const Step& s = plan.steps[static_cast<size_t>(maker)];
+  for (size_t i = 0; i < s.in.size(); ++i) {
+    if (s.in[i].buffer != old_buffer) continue;
+    if (!may_overwrite(s.block->kernel(), static_cast<int>(i), static_cast<int>(output))) return -1;
+  }
+  return maker;
+}
+
+}  // namespace
+
+void find_in_place_writes(Plan& plan) {
+  std::vector<uint32_t> states(plan.states.size()), nexts(plan.nexts.size());
+  for (uint32_t b = 0; b < plan.buffers.size(); ++b) {
+    const BufferInfo& info = plan.buffers[b];
+    if (info.home == Home::State) states[info.index] = b;
+    if (info.home == Home::Next) nexts[info.index] = b;
+  }
+  const int safe = last_that_may_fail(plan) + 1;
+  plan.nexts_in_place.assign(nexts.size(), false);
+  plan.point_of_no_return = plan.steps.size();
+  for (size_t n = 0; n < nexts.size(); ++n) {
+    const int at = in_place_step(plan, states[plan.next_of[n]], nexts[n]);
+    if (at < safe) continue;
+    plan.nexts_in_place[n] = true;
+    plan.point_of_no_return = std::min(plan.point_of_no_return, static_cast<size_t>(at));
+  }
+}
+
+}  // namespace etch::runtime
