@@ -17,21 +17,29 @@ function(etch_isa_flags)
 endfunction()
 
 # Optimisation of the deployment runtime, release builds only. Most of it runs once per graph or call and
-# takes the least space; packed contractions take -O3, vector loops what their sizes were measured
+# takes the least space; the tiles of contractions take -O3, vector loops what their sizes were measured
 # with, and what runs per call or element -O2. The generic tier is only there to be right.
 function(etch_runtime_flags name)
   if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
     return()
   endif()
-  target_compile_options(${name} PRIVATE -Os)
+  # Clones of inline functions, which that analysis makes, are not merged across files.
+  target_compile_options(${name} PRIVATE -Os $<$<CXX_COMPILER_ID:GNU>:-fno-ipa-sra>)
+  set(vectorised -O2 -ftree-vectorize -fvect-cost-model=dynamic)
+  # Nothing throws through loops and tiles: they need no tables for unwinding.
+  set(leaf -fno-exceptions -fno-asynchronous-unwind-tables)
   foreach(source IN LISTS ARGN)
     if(source MATCHES "(loops|kernels)[a-z_]*_generic\\.cpp$")
-      continue()
+      set(options ${leaf})
     elseif(source MATCHES "loops[a-z_]*_avx[0-9]+\\.cpp$")
-      set(options -O2 -ftree-vectorize -fvect-cost-model=dynamic)
+      # A second loop of half vectors, for the last elements, would be a fourth of the size.
+      set(options ${vectorised} ${leaf}
+          $<$<CXX_COMPILER_ID:GNU>:--param=vect-epilogues-nomask=0>)
+    elseif(source MATCHES "kernels_avx[0-9]+\\.cpp$")
+      set(options -O3 ${leaf})
     elseif(source MATCHES "contract/")
-      set(options -O3)
-    elseif(source MATCHES "^(interp/|allocator|copy|contractions|direct|eager|tensor_impl|threads)")
+      set(options ${vectorised})
+    elseif(source MATCHES "^(interp/(interp|runner|walk)|allocator|copy|contractions|direct|eager|tensor_impl|threads)")
       set(options -O2)
     else()
       continue()

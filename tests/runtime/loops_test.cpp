@@ -141,6 +141,27 @@ TEST_CASE("loops stop at their length for every remainder", "[loops]") {
   }
 }
 
+TEST_CASE("loops over whole vectors do their last elements in every item size", "[loops]") {
+  for (runtime::Isa isa : isas()) {
+    for (size_t n = 0; n < 140; ++n) {
+      check_loop(Prim::Cast, DType::F64, DType::U8, 0, isa, n);
+      check_loop(Prim::Cast, DType::F32, DType::I16, 0, isa, n);
+      check_loop(Prim::Cast, DType::F32, DType::Bool, 0, isa, n);
+      check_loop(Prim::Div, DType::I16, DType::I16, 1, isa, n);
+      check_loop(Prim::Rem, DType::U8, DType::U8, 2, isa, n);
+      check_loop(Prim::Div, DType::F32, DType::F32, 2, isa, n);
+      check_loop(Prim::Sqrt, DType::F64, DType::F64, 0, isa, n);
+      check_loop(Prim::Lt, DType::F32, DType::Bool, 1, isa, n);
+      check_loop(Prim::Select, DType::F64, DType::F64, 4, isa, n);
+      for (unsigned mask : {0u, 1u, 2u}) check_loop(Prim::Pow, DType::F32, DType::F32, mask, isa, n);
+      for (unsigned mask : {0u, 3u}) {
+        check_loop(Prim::Philox, DType::U64, DType::U32, mask, isa, n);
+        check_loop(Prim::Philox64, DType::U64, DType::U64, mask, isa, n);
+      }
+    }
+  }
+}
+
 TEST_CASE("every pair of types converts as the evaluator does", "[loops]") {
   for (runtime::Isa isa : isas()) {
     for (DType from : kTypes) {
