@@ -5,10 +5,9 @@
 namespace etch::ir {
 namespace {
 
-/// Calls f with a value of the C++ type of `t`.
 template <class F>
 void with_type(DType t, F&& f) {
-  if (!with_numeric_type(t, f)) fail_internal(cat("no contraction kernel for ", t));
+  if (!with_product_type(t, f)) fail_internal(cat("no contraction kernel for ", t));
 }
 
 /// Element offset of `batch` (row-major over the leading axes of out) in a dense operand.

@@ -1,30 +1,27 @@
-// From an element type to the C++ type that holds it.
+// From an element type to a C++ type.
 #pragma once
 
 #include "ir/dtype.h"
 
 namespace etch {
 
-/// Calls f with a zero of the C++ type of `t`; false when `t` is not numeric (kNumeric).
+/// Calls f with a zero of the C++ type that sums and products of `t` are computed in: `t`'s own, or
+/// the unsigned one of its width, since integers wrap. False when `t` is not numeric (kNumeric).
 template <class F>
-bool with_numeric_type(DType t, F&& f) {
+bool with_product_type(DType t, F&& f) {
   switch (t) {
     case DType::U8:
-      return f(uint8_t{}), true;
     case DType::I8:
-      return f(int8_t{}), true;
+      return f(uint8_t{}), true;
     case DType::U16:
-      return f(uint16_t{}), true;
     case DType::I16:
-      return f(int16_t{}), true;
+      return f(uint16_t{}), true;
     case DType::U32:
-      return f(uint32_t{}), true;
     case DType::I32:
-      return f(int32_t{}), true;
+      return f(uint32_t{}), true;
     case DType::U64:
-      return f(uint64_t{}), true;
     case DType::I64:
-      return f(int64_t{}), true;
+      return f(uint64_t{}), true;
     case DType::F32:
       return f(float{}), true;
     case DType::F64:

@@ -8,10 +8,11 @@
 
 namespace etch::runtime::contract {
 
-/// Calls f(T{}) with the C++ type of `dtype`; UserError for types without contractions.
+/// Calls f(T{}) with the C++ type that contracts `dtype`: with_product_type(). UserError for types
+/// without contractions.
 template <class F>
 void for_contract_type(DType dtype, const char* op, F f) {
-  if (with_numeric_type(dtype, f)) return;
+  if (with_product_type(dtype, f)) return;
   fail(op, cat("element type ", dtype, " has no contraction"),
        "Convert to f32, f64 or an integer type first");
 }

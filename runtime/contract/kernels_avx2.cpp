@@ -1,6 +1,9 @@
 #include "runtime/contract/kernels.h"
 #include "runtime/contract/simd_avx2.h"
 
+#define ETCH_UNROLL(n) ETCH_PRAGMA(GCC unroll n)
+#define ETCH_PRAGMA(text) _Pragma(#text)
+
 namespace etch::runtime::contract::avx2 {
 
 // clang-format off: later files use earlier ones

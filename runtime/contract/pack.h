@@ -15,7 +15,7 @@ void transpose_strip(typename V::T* dst, int64_t dst_ld, const typename V::T* sr
   for (int64_t p = 0; p < k; p += kW) {
     const int64_t here = min64(kW, k - p);
     if (here == kW && rows == kW) {
-#pragma GCC unroll 16
+      ETCH_UNROLL(16)
       for (int l = 0; l < kW; ++l) r[l] = V::load(src + l * src_ld + p);
     } else {
       const typename V::Mask in = V::lanes(0, here);
@@ -24,7 +24,7 @@ void transpose_strip(typename V::T* dst, int64_t dst_ld, const typename V::T* sr
     V::transpose(r);
     typename V::T* to = dst + p * dst_ld;
     if (here == kW && fill == kW) {
-#pragma GCC unroll 16
+      ETCH_UNROLL(16)
       for (int q = 0; q < kW; ++q) V::store(to + q * dst_ld, r[q]);
     } else {
       for (int q = 0; q < here; ++q) V::store(to + q * dst_ld, r[q], out);

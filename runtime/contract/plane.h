@@ -11,11 +11,11 @@ template <class V, int kRows, int kCols>
 void store_tile(const PlaneConv<typename V::T>& s, int64_t t, int64_t u,
                 const typename V::Reg (&acc)[kRows][kCols]) {
   typename V::T* out = s.out + t * s.out_row + u;
-#pragma GCC unroll 4
+  ETCH_UNROLL(4)
   for (int j = 0; j < kCols; ++j) {
     const int64_t left = s.grid_w - u - j * V::kWidth;
     const typename V::Mask mask = V::lanes(0, left < V::kWidth ? left : V::kWidth);
-#pragma GCC unroll 8
+    ETCH_UNROLL(8)
     for (int i = 0; i < kRows; ++i) V::store(out + i * s.out_row + j * V::kWidth, acc[i][j], mask);
   }
 }
@@ -25,18 +25,18 @@ template <class V, int kRows, int kCols>
 void plane_tile(const PlaneConv<typename V::T>& s, int64_t t, int64_t u) {
   using T = typename V::T;
   typename V::Reg acc[kRows][kCols];
-#pragma GCC unroll 8
+  ETCH_UNROLL(8)
   for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 4
+    ETCH_UNROLL(4)
     for (int j = 0; j < kCols; ++j) acc[i][j] = V::zero();
   }
   const T* base = s.src + t * s.row_step + u;
   for (int64_t q = 0; q < s.taps; ++q) {
     const typename V::Reg w = V::set1(s.weight[q]);
     const T* from = base + s.off[q];
-#pragma GCC unroll 8
+    ETCH_UNROLL(8)
     for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 4
+      ETCH_UNROLL(4)
       for (int j = 0; j < kCols; ++j) {
         acc[i][j] = V::fma(w, V::load(from + i * s.row_step + j * V::kWidth), acc[i][j]);
       }
@@ -51,25 +51,25 @@ template <class V, int kRows, int kCols>
 void plane_tile_shared(const PlaneConv<typename V::T>& s, int64_t t, int64_t u) {
   using T = typename V::T;
   typename V::Reg acc[kRows][kCols];
-#pragma GCC unroll 8
+  ETCH_UNROLL(8)
   for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 4
+    ETCH_UNROLL(4)
     for (int j = 0; j < kCols; ++j) acc[i][j] = V::zero();
   }
   const T* base = s.src + t * s.row_step + u;
   const int64_t taps = s.taps / 3;
-#pragma GCC unroll 16
+  ETCH_UNROLL(16)
   for (int r = 0; r < kRows + 2; ++r) {
     for (int64_t q = 0; q < taps; ++q) {
       typename V::Reg x[kCols];
-#pragma GCC unroll 4
+      ETCH_UNROLL(4)
       for (int j = 0; j < kCols; ++j) x[j] = V::load(base + s.off[q] + j * V::kWidth);
-#pragma GCC unroll 3
+      ETCH_UNROLL(3)
       for (int tap = 0; tap < 3; ++tap) {
         const int i = r - tap;
         if (i < 0 || i >= kRows) continue;
         const typename V::Reg w = V::set1(s.weight[tap * taps + q]);
-#pragma GCC unroll 4
+        ETCH_UNROLL(4)
         for (int j = 0; j < kCols; ++j) acc[i][j] = V::fma(w, x[j], acc[i][j]);
       }
     }
@@ -111,17 +111,17 @@ void lane_chains_of(typename V::T* chain, const typename V::T* dy, const typenam
                     const int64_t* off, int64_t count) {
   typename V::Reg acc[kTaps];
   const typename V::T* from[kTaps];
-#pragma GCC unroll 9
+  ETCH_UNROLL(9)
   for (int q = 0; q < kTaps; ++q) {
     acc[q] = V::load(chain + q * V::kWidth);
     from[q] = x + off[q] * V::kWidth;
   }
   for (int64_t j = 0; j < count * V::kWidth; j += V::kWidth) {
     const typename V::Reg d = V::load(dy + j);
-#pragma GCC unroll 9
+    ETCH_UNROLL(9)
     for (int q = 0; q < kTaps; ++q) acc[q] = V::fma(d, V::load(from[q] + j), acc[q]);
   }
-#pragma GCC unroll 9
+  ETCH_UNROLL(9)
   for (int q = 0; q < kTaps; ++q) V::store(chain + q * V::kWidth, acc[q]);
 }
 

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <type_traits>
 
 #include "ir/contraction.h"
+#include "ir/support/function_ref.h"
 #include "runtime/contract/kernels.h"
 #include "runtime/isa.h"
 #include "runtime/threads.h"
@@ -39,20 +39,7 @@ inline int64_t task_slots(int64_t work) {
 }
 
 /// Calls f(slot, item) for every item, at most `slots` at a time; no slot is in use twice at once.
-template <class F>
-void run_tasks(int64_t slots, int64_t items, F f) {
-  if (slots <= 1 || items <= 1) {
-    for (int64_t i = 0; i < items; ++i) f(int64_t{0}, i);
-    return;
-  }
-  std::atomic<int64_t> next{0};
-  parallel_for(std::min(slots, items), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t slot = begin; slot < end; ++slot) {
-      int64_t item;
-      while ((item = next.fetch_add(1, std::memory_order_relaxed)) < items) f(slot, item);
-    }
-  });
-}
+void run_tasks(int64_t slots, int64_t items, FunctionRef<void(int64_t slot, int64_t item)> f);
 
 /// Elements to bytes, rounded so that the next buffer stays aligned.
 template <class T>

@@ -32,17 +32,17 @@ void tile(const TileArgs<typename V::T>& t) {
   using T = typename V::T;
   typename V::Reg acc[kRows][kCols];
   typename V::Mask mask[kCols];
-#pragma GCC unroll 4
+  ETCH_UNROLL(4)
   for (int j = 0; j < kCols; ++j) {
     const int64_t left = t.cols - j * V::kWidth;
     mask[j] = V::lanes(0, left < V::kWidth ? left : V::kWidth);
   }
   T* c = t.c;
-#pragma GCC unroll 16
+  ETCH_UNROLL(16)
   for (int i = 0; i < kRows; ++i) {
     __builtin_prefetch(c + i * t.c_row, 1);
     if (kCols > 1) __builtin_prefetch(c + i * t.c_row + V::kWidth, 1);
-#pragma GCC unroll 4
+    ETCH_UNROLL(4)
     for (int j = 0; j < kCols; ++j) acc[i][j] = V::zero();
   }
   // Rows in groups of three, so that one pointer per group and [p + s], [p + 2 s] reach all.
@@ -55,17 +55,17 @@ void tile(const TileArgs<typename V::T>& t) {
   const T* a9 = a6 + group;
   for (int64_t p = 0; p < t.k; ++p) {
     typename V::Reg bv[kCols];
-#pragma GCC unroll 4
+    ETCH_UNROLL(4)
     for (int j = 0; j < kCols; ++j) {
       const T* from = b + j / V::kNv * t.b_panel + j % V::kNv * V::kWidth;
       bv[j] = kKind == TileKind::Masked ? V::load(from, mask[j]) : V::load(from);
       __builtin_prefetch(from + ahead);
     }
-#pragma GCC unroll 16
+    ETCH_UNROLL(16)
     for (int i = 0; i < kRows; ++i) {
       const T* row = i < 3 ? a : i < 6 ? a3 : i < 9 ? a6 : a9;
       const typename V::Reg av = V::set1(kKind == TileKind::Column ? a[i] : row[i % 3 * s]);
-#pragma GCC unroll 4
+      ETCH_UNROLL(4)
       for (int j = 0; j < kCols; ++j) acc[i][j] = V::fma(av, bv[j], acc[i][j]);
     }
     a += a_col;
@@ -76,9 +76,9 @@ void tile(const TileArgs<typename V::T>& t) {
     }
     b += b_row;
   }
-#pragma GCC unroll 16
+  ETCH_UNROLL(16)
   for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 4
+    ETCH_UNROLL(4)
     for (int j = 0; j < kCols; ++j) {
       T* out = c + i * t.c_row + j * V::kWidth;
       if (!t.first) acc[i][j] = V::add(V::load(out, mask[j]), acc[i][j]);
@@ -116,8 +116,9 @@ struct BlockLoop {
   static constexpr int64_t kNr = V::kWidth * V::kNv;
   static constexpr int64_t kGroup = (int64_t{256} << 10) / (kNr * kDepth * sizeof(T));
   static constexpr TileKind kStrided = V::kFreeMasks ? TileKind::Masked : TileKind::Strided;
+  static constexpr TileKind kColumn = V::kMr > 2 ? TileKind::Column : kStrided;
   static constexpr const TileFn<T>* kTiles[3][2] = {
-      {tile_row<V, TileKind::Column, 1>(), tile_row<V, TileKind::Column, 2>()},
+      {tile_row<V, kColumn, 1>(), tile_row<V, kColumn, 2>()},
       {tile_row<V, kStrided, 1>(), tile_row<V, kStrided, 2>()},
       {tile_row<V, TileKind::Masked, 1>(), tile_row<V, TileKind::Masked, 2>()}};
   /// Two panels at once: one or two rows alone have too few chains to hide the latency of fma.
