@@ -104,44 +104,55 @@ T eval_float(Prim op, const T* x) {
   }
 }
 
-template <class T>
-T eval_int(Prim op, const T* x) {
-  __int128 a = x[0], b = x[1];
-  constexpr int width = static_cast<int>(sizeof(T)) * 8;
-  bool over = b < 0 || b >= width;
+/// The value that the pattern of an integer type stands for.
+__int128 int_value(DType t, uint64_t pattern) {
+  const int unused = 64 - bits(t);
+  return is_signed_int(t) ? static_cast<__int128>(static_cast<int64_t>(pattern << unused) >> unused)
+                          : static_cast<__int128>(pattern << unused >> unused);
+}
+uint64_t int_pattern(DType t, __int128 value) {
+  const int unused = 64 - bits(t);
+  return static_cast<uint64_t>(value) << unused >> unused;
+}
+
+uint64_t eval_int(Prim op, DType t, const uint64_t* x) {
+  const __int128 a = int_value(t, x[0]);
+  const __int128 b = arity(op) < 2 ? 0 : int_value(t, x[1]);
+  const int width = bits(t);
+  const bool over = b < 0 || b >= width;
   switch (op) {
     case Prim::Add:
-      return static_cast<T>(a + b);
+      return int_pattern(t, a + b);
     case Prim::Sub:
-      return static_cast<T>(a - b);
+      return int_pattern(t, a - b);
     case Prim::Mul:
-      return static_cast<T>(static_cast<unsigned __int128>(a) * static_cast<unsigned __int128>(b));
+      return int_pattern(t, static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
     case Prim::Div:
-      return b == 0 ? T{0} : static_cast<T>(a / b);
+      return b == 0 ? 0 : int_pattern(t, a / b);
     case Prim::Rem:
-      return b == 0 ? x[0] : static_cast<T>(a % b);
+      return int_pattern(t, b == 0 ? a : a % b);
     case Prim::Neg:
-      return static_cast<T>(-a);
+      return int_pattern(t, -a);
     case Prim::Abs:
-      return static_cast<T>(a < 0 ? -a : a);
+      return int_pattern(t, a < 0 ? -a : a);
     case Prim::Min:
-      return a < b ? x[0] : x[1];
+      return int_pattern(t, a < b ? a : b);
     case Prim::Max:
-      return a < b ? x[1] : x[0];
+      return int_pattern(t, a < b ? b : a);
     case Prim::And:
-      return static_cast<T>(a & b);
+      return int_pattern(t, a & b);
     case Prim::Or:
-      return static_cast<T>(a | b);
+      return int_pattern(t, a | b);
     case Prim::Xor:
-      return static_cast<T>(a ^ b);
+      return int_pattern(t, a ^ b);
     case Prim::Not:
-      return static_cast<T>(~a);
+      return int_pattern(t, ~a);
     case Prim::Shl:
-      return over ? T{0} : static_cast<T>(static_cast<unsigned __int128>(a) << static_cast<int>(b));
+      return over ? 0 : int_pattern(t, static_cast<uint64_t>(a) << static_cast<int>(b));
     case Prim::Shr:
-      return over ? static_cast<T>(a < 0 ? -1 : 0) : static_cast<T>(a >> static_cast<int>(b));
+      return over ? int_pattern(t, a < 0 ? -1 : 0) : int_pattern(t, a >> static_cast<int>(b));
     default:
-      bad_type(op, dtype_of<T>);
+      bad_type(op, t);
   }
 }
 
@@ -179,26 +190,35 @@ bool eval_compare(Prim op, T a, T b) {
 template <class T>
 uint64_t eval_func(Prim op, const uint64_t* in) {
   using N = Native<T>;
-  [[maybe_unused]] N x{from_bits<T>(in[0])};
-  if constexpr (std::is_same_v<T, uint64_t>) {
-    if (op == Prim::Philox) return philox(x, N{in[1]}, N{in[2]}).v;
-    if (op == Prim::Philox64) return philox64(x, N{in[1]}, N{in[2]}).v;
-  } else if constexpr (std::is_floating_point_v<T>) {
-    switch (op) {
+  const N x{from_bits<T>(in[0])};
+  switch (op) {
 #define ETCH_CASE(Name, text) \
   case Prim::Name:            \
     return to_bits(text(x).v);
-      ETCH_MATH_UNARY(ETCH_CASE)
+    ETCH_MATH_UNARY(ETCH_CASE)
 #undef ETCH_CASE
-      case Prim::Pow:
-        return to_bits(pow(x, N{from_bits<T>(in[1])}).v);
-      case Prim::Atan2:
-        return to_bits(atan2(x, N{from_bits<T>(in[1])}).v);
-      default:
-        break;
-    }
+    case Prim::Pow:
+      return to_bits(pow(x, N{from_bits<T>(in[1])}).v);
+    case Prim::Atan2:
+      return to_bits(atan2(x, N{from_bits<T>(in[1])}).v);
+    default:
+      bad_type(op, dtype_of<T>);
   }
-  bad_type(op, dtype_of<T>);
+}
+
+template <class T>
+uint64_t eval_float_prim(Prim op, bool compares, const uint64_t* in) {
+  if (is_func(op)) return eval_func<T>(op, in);
+  T x[3] = {};
+  for (int i = 0; i < arity(op); ++i) x[i] = from_bits<T>(in[i]);
+  return compares ? eval_compare(op, x[0], x[1]) : to_bits(eval_float(op, x));
+}
+
+uint64_t eval_random(Prim op, DType t, const uint64_t* in) {
+  using N = Native<uint64_t>;
+  if (t == DType::U64 && op == Prim::Philox) return philox(N{in[0]}, N{in[1]}, N{in[2]}).v;
+  if (t == DType::U64 && op == Prim::Philox64) return philox64(N{in[0]}, N{in[1]}, N{in[2]}).v;
+  bad_type(op, t);
 }
 
 }  // namespace
@@ -227,19 +247,14 @@ uint64_t eval_prim(Prim op, DType operand, DType result, const uint64_t* in) {
   if (op == Prim::Cast) return eval_cast(operand, result, in[0]);
   if (op == Prim::Bitcast) return in[0];
   if (!contains(info(op).types, operand)) bad_type(op, operand);
-  return with_type(operand, [&](auto zero) -> uint64_t {
-    using T = decltype(zero);
-    if (is_func(op)) return eval_func<T>(op, in);
-    T x[3] = {};
-    for (int i = 0; i < arity(op); ++i) x[i] = from_bits<T>(in[i]);
-    if (info(op).result == PrimResult::Mask) return eval_compare(op, x[0], x[1]);
-    if constexpr (std::is_same_v<T, bool>)
-      return eval_bool(op, x);
-    else if constexpr (std::is_floating_point_v<T>)
-      return to_bits(eval_float(op, x));
-    else
-      return to_bits(eval_int(op, x));
-  });
+  const bool compares = info(op).result == PrimResult::Mask;
+  if (operand == DType::F32) return eval_float_prim<float>(op, compares, in);
+  if (operand == DType::F64) return eval_float_prim<double>(op, compares, in);
+  if (is_func(op)) return eval_random(op, operand, in);
+  if (compares) return eval_compare(op, int_value(operand, in[0]), int_value(operand, in[1]));
+  if (operand != DType::Bool) return eval_int(op, operand, in);
+  const bool x[] = {in[0] != 0, arity(op) > 1 && in[1] != 0};
+  return eval_bool(op, x);
 }
 
 std::vector<uint64_t> eval_graph(const ExprGraph& g, std::span<const uint32_t> roots,
