@@ -53,12 +53,37 @@ void append_text(std::string& out, const std::vector<T>& items) {
   append_text(out, std::span<const T>(items));
 }
 
+namespace detail {
+
+/// A value and how to append its text.
+struct TextPiece {
+  const void* value;
+  void (*append)(std::string& out, const void* value);
+
+  template <class T>
+  explicit TextPiece(const T& v)
+      : value(&v), append([](std::string& out, const void* p) {
+          append_text(out, *static_cast<const T*>(p));
+        }) {}
+  explicit TextPiece(const char* const& s) : TextPiece(s, 0) {}
+  template <size_t N>
+  explicit TextPiece(const char (&s)[N]) : TextPiece(s, 0) {}
+
+ private:
+  TextPiece(const char* s, int)
+      : value(s), append([](std::string& out, const void* p) {
+          append_text(out, static_cast<const char*>(p));
+        }) {}
+};
+std::string concatenate(std::span<const TextPiece> pieces);
+
+}  // namespace detail
+
 /// Concatenates the text of all arguments: cat("expected ", a, ", got ", b).
 template <class... Args>
 std::string cat(const Args&... args) {
-  std::string out;
-  (append_text(out, args), ...);
-  return out;
+  const detail::TextPiece pieces[] = {detail::TextPiece(args)...};
+  return detail::concatenate(pieces);
 }
 
 }  // namespace etch
