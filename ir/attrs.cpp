@@ -2,6 +2,9 @@
 
 #include <bit>
 #include <cmath>
+#include <cstddef>
+
+#include "ir/support/error.h"
 
 namespace etch::ir {
 namespace {
@@ -93,7 +96,69 @@ uint64_t truncate_bits(DType t, uint64_t v) {
   return n >= 64 ? v : v & ((uint64_t{1} << n) - 1);
 }
 
+/// Attributes of up to kSize bytes, in one piece with their count of references.
+template <size_t kSize>
+struct Storage {
+  ~Storage() {
+    if (schema != nullptr) schema->destroy(data);
+  }
+  const AttrSchema* schema;
+  alignas(std::max_align_t) std::byte data[kSize];
+};
+
+/// A new struct of `schema`; a copy of `from` unless that is null.
+template <size_t kSize, size_t... kLarger>
+std::shared_ptr<void> make(const AttrSchema& schema, const void* from) {
+  if constexpr (sizeof...(kLarger) != 0) {
+    if (schema.size > kSize) return make<kLarger...>(schema, from);
+  }
+  invariant(schema.size <= kSize, "attributes larger than any storage");
+  auto s = std::make_shared_for_overwrite<Storage<kSize>>();
+  s->schema = nullptr;
+  if (from == nullptr) {
+    schema.construct(s->data);
+  } else {
+    schema.copy(s->data, from);
+  }
+  s->schema = &schema;
+  return {s, s->data};
+}
+
 }  // namespace
+
+AttrValue AttrSchema::get(const void* attrs, int i) const {
+  const void* p = field(const_cast<void*>(attrs), i);
+  switch (fields[i].kind) {
+    case 0:
+      return *static_cast<const bool*>(p);
+    case 1:
+      return *static_cast<const int64_t*>(p);
+    case 2:
+      return *static_cast<const double*>(p);
+    case 3:
+      return *static_cast<const DType*>(p);
+    case 4:
+      return *static_cast<const Number*>(p);
+    case 5:
+      return *static_cast<const Axes*>(p);
+    case 6:
+      return *static_cast<const Shape*>(p);
+    default:
+      static_assert(std::variant_size_v<AttrValue> == 8);
+      return *static_cast<const std::string*>(p);
+  }
+}
+
+bool AttrSchema::set(void* attrs, int i, const AttrValue& v) const {
+  if (v.index() != fields[i].kind) return false;
+  std::visit([&]<class T>(const T& value) { *static_cast<T*>(field(attrs, i)) = value; }, v);
+  return true;
+}
+
+std::shared_ptr<void> AttrSchema::create() const { return make<32, 96, 320, 1024>(*this, nullptr); }
+std::shared_ptr<void> AttrSchema::clone(const void* attrs) const {
+  return make<32, 96, 320, 1024>(*this, attrs);
+}
 
 bool same_value(const AttrValue& a, const AttrValue& b) {
   if (a.index() != b.index()) return false;

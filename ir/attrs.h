@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -40,15 +41,27 @@ constexpr Field<C, T> field(std::string_view name, T C::* member) {
   return {name, member};
 }
 
-/// The type-erased face of one Attrs struct.
+/// The type-erased face of one Attrs struct: what its fields are called, where they are and what
+/// they hold, and how the struct is made, copied and destroyed.
 struct AttrSchema {
+  struct FieldInfo {
+    std::string_view name;
+    uint8_t kind = 0;  // index in AttrValue
+  };
   int count = 0;
-  std::string_view (*name)(int i) = nullptr;
-  AttrValue (*get)(const void* attrs, int i) = nullptr;
+  const FieldInfo* fields = nullptr;
+  size_t size = 0;
+  void* (*field)(void* attrs, int i) = nullptr;
+  void (*construct)(void* to) = nullptr;
+  void (*copy)(void* to, const void* from) = nullptr;
+  void (*destroy)(void* attrs) = nullptr;
+
+  std::string_view name(int i) const { return fields[i].name; }
+  AttrValue get(const void* attrs, int i) const;
   /// False when `v` holds another type.
-  bool (*set)(void* attrs, int i, const AttrValue& v) = nullptr;
-  std::shared_ptr<void> (*create)() = nullptr;
-  std::shared_ptr<void> (*clone)(const void*) = nullptr;
+  bool set(void* attrs, int i, const AttrValue& v) const;
+  std::shared_ptr<void> create() const;
+  std::shared_ptr<void> clone(const void* attrs) const;
 };
 
 /// Operators without attributes.
@@ -58,54 +71,44 @@ struct NoAttrs {
 
 namespace detail {
 
-template <class A, class F>
-void with_field(int i, F&& f) {
-  std::apply(
-      [&](const auto&... fields) {
-        int at = 0;
-        ((at++ == i ? f(fields) : void()), ...);
-      },
-      A::fields());
+/// The index of T among the alternatives of a variant.
+template <class T, class... Ts>
+constexpr uint8_t index_of(const std::variant<Ts...>*) {
+  uint8_t i = 0, found = 0;
+  ((std::is_same_v<T, Ts> ? void(found = i) : void(), ++i), ...);
+  return found;
 }
 
-template <class A>
-struct SchemaOf {
-  static std::string_view name(int i) {
-    std::string_view out;
-    with_field<A>(i, [&](const auto& f) { out = f.name; });
-    return out;
+template <class A, class Is = std::make_index_sequence<std::tuple_size_v<decltype(A::fields())>>>
+struct SchemaOf;
+template <class A, size_t... I>
+struct SchemaOf<A, std::index_sequence<I...>> {
+  template <class C, class T>
+  static constexpr AttrSchema::FieldInfo info(const Field<C, T>& f) {
+    return {f.name, index_of<T>(static_cast<const AttrValue*>(nullptr))};
   }
-  static AttrValue get(const void* attrs, int i) {
-    AttrValue out;
-    with_field<A>(i, [&](const auto& f) { out = static_cast<const A*>(attrs)->*f.member; });
+  static constexpr AttrSchema::FieldInfo infos[sizeof...(I) + 1] = {
+      info(std::get<I>(A::fields()))..., {}};
+  static void* field(void* attrs, int i) {
+    void* out = nullptr;
+    A& a = *static_cast<A*>(attrs);
+    ((i == I ? void(out = &(a.*std::get<I>(A::fields()).member)) : void()), ...);
     return out;
-  }
-  static bool set(void* attrs, int i, const AttrValue& v) {
-    bool ok = false;
-    with_field<A>(i, [&](const auto& f) {
-      using T = std::remove_reference_t<decltype(static_cast<A*>(attrs)->*f.member)>;
-      if (const T* value = std::get_if<T>(&v)) {
-        static_cast<A*>(attrs)->*f.member = *value;
-        ok = true;
-      }
-    });
-    return ok;
   }
   static constexpr AttrSchema schema{
-      static_cast<int>(std::tuple_size_v<decltype(A::fields())>),
-      &name,
-      &get,
-      &set,
-      [] { return std::shared_ptr<void>(std::make_shared<A>()); },
-      [](const void* p) {
-        return std::shared_ptr<void>(std::make_shared<A>(*static_cast<const A*>(p)));
-      }};
+      static_cast<int>(sizeof...(I)),
+      infos,
+      sizeof(A),
+      &field,
+      [](void* to) { new (to) A(); },
+      [](void* to, const void* from) { new (to) A(*static_cast<const A*>(from)); },
+      [](void* attrs) { static_cast<A*>(attrs)->~A(); }};
 };
 
 }  // namespace detail
 
 template <class A>
-const AttrSchema& attr_schema() {
+constexpr const AttrSchema& attr_schema() {
   return detail::SchemaOf<A>::schema;
 }
 
@@ -116,9 +119,8 @@ class AttrBox {
   AttrBox(const AttrSchema& schema, std::shared_ptr<const void> data)
       : schema_(&schema), data_(std::move(data)) {}
   template <class A>
-  static AttrBox of(A attrs) {
-    if constexpr (std::is_same_v<A, NoAttrs>) return {};
-    return {attr_schema<A>(), std::make_shared<const A>(std::move(attrs))};
+  static AttrBox of(const A& attrs) {
+    return copy(attr_schema<A>(), &attrs);
   }
   /// Copies attributes that live elsewhere.
   static AttrBox copy(const AttrSchema& schema, const void* attrs) {

@@ -215,4 +215,15 @@ Vars call_op(const OpDef& op, std::span<const Var> operands, const void* attrs) 
   return e.emit(op, cast, attrs);
 }
 
+Var call_op1(const OpDef& op, std::span<const Var* const> operands, const void* attrs) {
+  std::array<Var, 4> few;
+  if (operands.size() <= few.size()) {
+    for (size_t i = 0; i < operands.size(); ++i) few[i] = *operands[i];
+    return std::move(call_op(op, std::span(few).first(operands.size()), attrs).front());
+  }
+  Vars all;
+  for (const Var* v : operands) all.push_back(*v);
+  return std::move(call_op(op, all, attrs).front());
+}
+
 }  // namespace etch::ir

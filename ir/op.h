@@ -226,107 +226,10 @@ Shape broadcast_shapes(const Infer& c, std::span<const TensorType> types);
 Axes normalize_axes(std::string_view op, std::span<const int64_t> axes, int rank);
 int64_t normalize_axis(std::string_view op, int64_t axis, int rank);
 
-namespace detail {
-
-template <class T, class A, size_t... I>
-Expr call_scalar(const void* attrs, std::span<const Expr> x, std::index_sequence<I...>) {
-  if constexpr (std::is_same_v<A, NoAttrs>) {
-    return T::scalar(x[I]...);
-  } else {
-    return T::scalar(*static_cast<const A*>(attrs), x[I]...);
-  }
-}
-
-/// "Sum" for etch::ir::Sum.
+/// The operator's definition; one object per operator for the whole process. ir/registry.cpp has
+/// those of ir/ops; a file that uses an operator of its own includes ir/op_def.h.
 template <class T>
-constexpr std::string_view short_type_name() {
-  std::string_view s = __PRETTY_FUNCTION__;
-  s = s.substr(s.find("T = ") + 4);
-  s = s.substr(0, s.find_first_of(";]"));
-  size_t colons = s.rfind("::");
-  return colons == std::string_view::npos ? s : s.substr(colons + 2);
-}
-
-template <class T>
-constexpr bool has_no_gradient = requires { T::vjp.reason; };
-
-template <class T>
-OpDef make_op() {
-  using A = typename T::Attrs;
-  OpDef d;
-  d.info = T::info;
-  d.type_name = short_type_name<T>();
-  d.kind = T::kind;
-  d.min_operands = d.max_operands = T::operands;
-  if constexpr (requires { T::max_operands; }) d.max_operands = T::max_operands;
-  if constexpr (requires { T::results; }) d.results = T::results;
-  if constexpr (requires { T::typed_from; }) d.typed_from = T::typed_from;
-  if constexpr (requires { T::typed_to; }) d.typed_to = T::typed_to;
-  if constexpr (requires { T::result; }) d.result = T::result;
-  d.schema = &attr_schema<A>();
-
-  if constexpr (T::kind == OpKind::Elementwise) {
-    static_assert(
-        requires { &T::scalar; }, "an elementwise operator needs static Expr scalar(Expr...)");
-    d.scalar = [](const void* attrs, std::span<const Expr> x) {
-      return call_scalar<T, A>(attrs, x, std::make_index_sequence<T::operands>{});
-    };
-    d.infer = &infer_elementwise;
-  }
-  if constexpr (T::kind == OpKind::Reduction) {
-    d.reduce = T::reduce;
-    d.infer = &infer_reduction;
-  }
-  if constexpr (T::kind == OpKind::View) {
-    static_assert(
-        requires(const A& a, const Shape& s, StridedView& v) { T::view(a, s, v); },
-        "a view needs static bool view(const Attrs&, const Shape& out, StridedView&)");
-    d.view = [](const void* attrs, const Shape& out, StridedView& v) {
-      return T::view(*static_cast<const A*>(attrs), out, v);
-    };
-  }
-  if constexpr (T::kind == OpKind::Contraction || T::kind == OpKind::Opaque) {
-    static_assert(
-        requires(const KernelCall& c) { T::kernel(c); },
-        "a contraction or opaque operator needs static void kernel(const KernelCall&)");
-    d.kernel = &T::kernel;
-  }
-  if constexpr (T::kind == OpKind::Composite) {
-    static_assert(
-        requires(const Call& c) { T::body(c); }, "a composite needs static Vars body(const Call&)");
-    d.body = &T::body;
-    d.infer = &infer_composite;
-    d.vjp = &vjp_composite;
-  }
-  if constexpr (requires { &T::infer; }) d.infer = &T::infer;
-
-  constexpr bool states_gradient =
-      T::kind == OpKind::Composite || has_no_gradient<T> || requires(const Call& c) { T::vjp(c); };
-  static_assert(states_gradient,
-                "state static Grads vjp(const Call&), or static constexpr NoGradient vjp{\"why\"}");
-  if constexpr (has_no_gradient<T>) {
-    d.no_gradient = T::vjp.reason;
-    d.vjp = nullptr;
-  } else if constexpr (requires(const Call& c) { T::vjp(c); }) {
-    d.vjp = &T::vjp;
-  }
-
-  constexpr bool own_onnx = requires(OnnxWriter& w) { T::to_onnx(w); };
-  static_assert(
-      own_onnx || T::info.onnx.via_body || !T::info.onnx.op.empty() || !T::info.onnx.reason.empty(),
-      "state .onnx = {op, since}, kViaBody or kNoOnnx(\"why\"), or give to_onnx()");
-  if constexpr (own_onnx) d.to_onnx = &T::to_onnx;
-  return d;
-}
-
-}  // namespace detail
-
-/// The operator's definition; one object per operator for the whole process.
-template <class T>
-const OpDef& op_def() {
-  static const OpDef def = detail::make_op<T>();
-  return def;
-}
+const OpDef& op_def();
 
 /// The operators of one family; the registry joins the lists.
 template <class... T>
@@ -337,18 +240,18 @@ struct OpList {
   }
 };
 
+/// call_op() for one result, with the operands by address.
+Var call_op1(const OpDef& op, std::span<const Var* const> operands, const void* attrs);
+
 /// Emits T on Vars: op<Sum>({.axes = {0}}, x).
-template <class T, class... V>
+template <class T, std::same_as<Var>... V>
 Var op(const typename T::Attrs& attrs, const V&... operands) {
-  const Var list[] = {Var(operands)...};
-  return std::move(call_op(op_def<T>(), list, &attrs).front());
+  const Var* const list[] = {&operands...};
+  return call_op1(op_def<T>(), list, &attrs);
 }
-template <class T, class... V>
-  requires(std::is_same_v<V, Var> && ...)
+template <class T, std::same_as<Var>... V>
 Var op(const V&... operands) {
-  const typename T::Attrs attrs{};
-  const Var list[] = {Var(operands)...};
-  return std::move(call_op(op_def<T>(), list, &attrs).front());
+  return op<T>(typename T::Attrs{}, operands...);
 }
 
 /// Emits an operator without operands next to `like`.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ir/op_def.h"
 #include "ir/ops/all.h"
 
 namespace etch::ir {
