@@ -1,5 +1,7 @@
 #include "runtime/eager.h"
 
+#include <array>
+
 #include "ir/graph.h"
 #include "ir/ops/elementwise.h"
 #include "runtime/direct.h"
@@ -120,6 +122,20 @@ Tensor apply1(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs
     }
   }
   return std::move(apply(op, in, attrs).front());
+}
+
+Tensor apply_at(const std::source_location& loc, const ir::OpDef& op, std::span<const Tensor> in,
+                const void* attrs) {
+  At at(loc);
+  return apply1(op, in, attrs);
+}
+
+Tensor apply_at(const std::source_location& loc, const ir::OpDef& op,
+                std::initializer_list<const Tensor*> in, const void* attrs) {
+  std::array<Tensor, 8> list;
+  invariant(in.size() <= list.size(), "too many operands for a list");
+  for (size_t i = 0; const Tensor* t : in) list[i++] = *t;
+  return apply_at(loc, op, std::span<const Tensor>(list).first(in.size()), attrs);
 }
 
 EagerEmitter& EagerEmitter::instance() {

@@ -11,6 +11,13 @@ namespace etch::runtime {
 std::vector<Tensor> apply(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs);
 Tensor apply1(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs);
 
+/// apply1() for the public functions: works for the caller's line `loc`. At most 8 operands in a
+/// list; null attributes are none.
+Tensor apply_at(const std::source_location& loc, const ir::OpDef& op, std::span<const Tensor> in,
+                const void* attrs = nullptr);
+Tensor apply_at(const std::source_location& loc, const ir::OpDef& op,
+                std::initializer_list<const Tensor*> in, const void* attrs = nullptr);
+
 template <class Op>
 Tensor run(const typename Op::Attrs& attrs, std::span<const Tensor> in) {
   return apply1(ir::op_def<Op>(), in, &attrs);

@@ -18,27 +18,25 @@ Tensor operand(Scalar s, const Tensor& other) {
   return scalar_tensor(s, t);
 }
 
-template <class Op>
-Tensor binary(const Tensor& a, const Tensor& b) {
+Tensor binary(const ir::OpDef& op, const Tensor& a, const Tensor& b) {
   const Tensor in[] = {a, b};
-  const typename Op::Attrs attrs{};
-  return apply1(ir::op_def<Op>(), in, &attrs);
+  return apply1(op, in, nullptr);
 }
 
 }  // namespace
 
-#define ETCH_TENSOR_OPERATOR(symbol, Op)                   \
-  Tensor operator symbol(TensorArg a, TensorArg b) {       \
-    runtime::At at(a.loc);                                 \
-    return binary<ir::Op>(a.tensor, b.tensor);             \
-  }                                                        \
-  Tensor operator symbol(TensorArg a, Scalar b) {          \
-    runtime::At at(a.loc);                                 \
-    return binary<ir::Op>(a.tensor, operand(b, a.tensor)); \
-  }                                                        \
-  Tensor operator symbol(Scalar a, TensorArg b) {          \
-    runtime::At at(b.loc);                                 \
-    return binary<ir::Op>(operand(a, b.tensor), b.tensor); \
+#define ETCH_TENSOR_OPERATOR(symbol, Op)                                 \
+  Tensor operator symbol(TensorArg a, TensorArg b) {                     \
+    runtime::At at(a.loc);                                               \
+    return binary(ir::op_def<ir::Op>(), a.tensor, b.tensor);             \
+  }                                                                      \
+  Tensor operator symbol(TensorArg a, Scalar b) {                        \
+    runtime::At at(a.loc);                                               \
+    return binary(ir::op_def<ir::Op>(), a.tensor, operand(b, a.tensor)); \
+  }                                                                      \
+  Tensor operator symbol(Scalar a, TensorArg b) {                        \
+    runtime::At at(b.loc);                                               \
+    return binary(ir::op_def<ir::Op>(), operand(a, b.tensor), b.tensor); \
   }
 ETCH_TENSOR_OPERATOR(+, Add)
 ETCH_TENSOR_OPERATOR(-, Sub)
@@ -52,8 +50,7 @@ ETCH_TENSOR_OPERATOR(>=, Ge)
 
 Tensor operator-(TensorArg x) {
   runtime::At at(x.loc);
-  const ir::Neg::Attrs attrs{};
-  return apply1(ir::op_def<ir::Neg>(), {&x.tensor, 1}, &attrs);
+  return apply1(ir::op_def<ir::Neg>(), {&x.tensor, 1}, nullptr);
 }
 
 }  // namespace etch

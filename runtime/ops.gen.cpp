@@ -7,806 +7,513 @@
 namespace etch {
 
 Tensor abs(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Abs::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Abs>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Abs>(), {&x});
 }
 
 Tensor acos(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Acos::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Acos>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Acos>(), {&x});
 }
 
 Tensor acosh(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Acosh::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Acosh>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Acosh>(), {&x});
 }
 
 Tensor add(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Add::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Add>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Add>(), {&a, &b});
 }
 
 Tensor amax(const Tensor& x, const Axes& axes, bool keepdims, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::ReduceMax::Attrs attrs{axes, keepdims};
-  return runtime::apply1(ir::op_def<ir::ReduceMax>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::ReduceMax>(), {&x}, &attrs);
 }
 
 Tensor amin(const Tensor& x, const Axes& axes, bool keepdims, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::ReduceMin::Attrs attrs{axes, keepdims};
-  return runtime::apply1(ir::op_def<ir::ReduceMin>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::ReduceMin>(), {&x}, &attrs);
 }
 
 Tensor argmax(const Tensor& x, const Axes& axes, bool keepdims, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::ArgMax::Attrs attrs{axes, keepdims};
-  return runtime::apply1(ir::op_def<ir::ArgMax>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::ArgMax>(), {&x}, &attrs);
 }
 
 Tensor argmin(const Tensor& x, const Axes& axes, bool keepdims, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::ArgMin::Attrs attrs{axes, keepdims};
-  return runtime::apply1(ir::op_def<ir::ArgMin>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::ArgMin>(), {&x}, &attrs);
 }
 
 Tensor asin(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Asin::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Asin>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Asin>(), {&x});
 }
 
 Tensor asinh(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Asinh::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Asinh>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Asinh>(), {&x});
 }
 
 Tensor atan(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Atan::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Atan>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Atan>(), {&x});
 }
 
 Tensor atan2(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Atan2::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Atan2>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Atan2>(), {&a, &b});
 }
 
 Tensor atanh(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Atanh::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Atanh>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Atanh>(), {&x});
 }
 
 Tensor avg_pool2d(const Tensor& x, const Axes& kernel, const Axes& stride, const Axes& padding,
     std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::AvgPool2d::Attrs attrs{kernel, stride, padding};
-  return runtime::apply1(ir::op_def<ir::AvgPool2d>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::AvgPool2d>(), {&x}, &attrs);
 }
 
 Tensor avg_pool2d_grad(const Tensor& g, SizeArgs input, const Axes& kernel, const Axes& stride,
     const Axes& padding, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {g};
   const ir::AvgPool2dGrad::Attrs attrs{input.shape(), kernel, stride, padding};
-  return runtime::apply1(ir::op_def<ir::AvgPool2dGrad>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::AvgPool2dGrad>(), {&g}, &attrs);
 }
 
 Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight,
     const Tensor& bias, double eps, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x, mean, var, weight, bias};
   const ir::BatchNorm::Attrs attrs{eps};
-  return runtime::apply1(ir::op_def<ir::BatchNorm>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::BatchNorm>(), {&x, &mean, &var, &weight, &bias}, &attrs);
 }
 
 Tensor bitwise_and(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::BitwiseAnd::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::BitwiseAnd>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::BitwiseAnd>(), {&a, &b});
 }
 
 Tensor bitwise_not(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::BitwiseNot::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::BitwiseNot>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::BitwiseNot>(), {&x});
 }
 
 Tensor bitwise_or(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::BitwiseOr::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::BitwiseOr>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::BitwiseOr>(), {&a, &b});
 }
 
 Tensor bitwise_xor(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::BitwiseXor::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::BitwiseXor>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::BitwiseXor>(), {&a, &b});
 }
 
 Tensor cast(const Tensor& x, DType to, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Cast::Attrs attrs{to};
-  return runtime::apply1(ir::op_def<ir::Cast>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Cast>(), {&x}, &attrs);
 }
 
 Tensor ceil(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Ceil::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Ceil>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Ceil>(), {&x});
 }
 
 Tensor clamp(const Tensor& x, double low, double high, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Clamp::Attrs attrs{low, high};
-  return runtime::apply1(ir::op_def<ir::Clamp>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Clamp>(), {&x}, &attrs);
 }
 
 Tensor concat(std::span<const Tensor> tensors, int64_t axis, std::source_location loc) {
-  runtime::At at(loc);
   const ir::Concat::Attrs attrs{axis};
-  return runtime::apply1(ir::op_def<ir::Concat>(), tensors, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Concat>(), tensors, &attrs);
 }
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Axes& stride, const Axes& padding,
     const Axes& dilation, int64_t groups, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x, weight};
   const ir::Conv2d::Attrs attrs{stride, padding, dilation, groups};
-  return runtime::apply1(ir::op_def<ir::Conv2d>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Conv2d>(), {&x, &weight}, &attrs);
 }
 
 Tensor conv2d_input_grad(const Tensor& grad, const Tensor& weight, SizeArgs input,
     const Axes& stride, const Axes& padding, const Axes& dilation, int64_t groups,
     std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {grad, weight};
   const ir::Conv2dInputGrad::Attrs attrs{input.shape(), stride, padding, dilation, groups};
-  return runtime::apply1(ir::op_def<ir::Conv2dInputGrad>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Conv2dInputGrad>(), {&grad, &weight}, &attrs);
 }
 
 Tensor conv2d_weight_grad(const Tensor& x, const Tensor& grad, const Axes& kernel,
     const Axes& stride, const Axes& padding, const Axes& dilation, int64_t groups,
     std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x, grad};
   const ir::Conv2dWeightGrad::Attrs attrs{kernel, stride, padding, dilation, groups};
-  return runtime::apply1(ir::op_def<ir::Conv2dWeightGrad>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Conv2dWeightGrad>(), {&x, &grad}, &attrs);
 }
 
 Tensor cos(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Cos::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Cos>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Cos>(), {&x});
 }
 
 Tensor cosh(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Cosh::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Cosh>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Cosh>(), {&x});
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {logits, targets};
-  const ir::CrossEntropy::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::CrossEntropy>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::CrossEntropy>(), {&logits, &targets});
 }
 
 Tensor div(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Div::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Div>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Div>(), {&a, &b});
 }
 
 Tensor elu(const Tensor& x, double alpha, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Elu::Attrs attrs{alpha};
-  return runtime::apply1(ir::op_def<ir::Elu>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Elu>(), {&x}, &attrs);
 }
 
 Tensor eq(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Eq::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Eq>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Eq>(), {&a, &b});
 }
 
 Tensor erf(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Erf::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Erf>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Erf>(), {&x});
 }
 
 Tensor erfc(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Erfc::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Erfc>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Erfc>(), {&x});
 }
 
 Tensor exp(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Exp::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Exp>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Exp>(), {&x});
 }
 
 Tensor exp2(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Exp2::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Exp2>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Exp2>(), {&x});
 }
 
 Tensor expand(const Tensor& x, SizeArgs shape, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Expand::Attrs attrs{shape.shape()};
-  return runtime::apply1(ir::op_def<ir::Expand>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Expand>(), {&x}, &attrs);
 }
 
 Tensor expm1(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Expm1::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Expm1>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Expm1>(), {&x});
 }
 
 Tensor floor(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Floor::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Floor>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Floor>(), {&x});
 }
 
 Tensor floor_divide(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::FloorDivide::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::FloorDivide>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::FloorDivide>(), {&a, &b});
 }
 
 Tensor gather(const Tensor& x, const Tensor& indices, int64_t axis, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x, indices};
   const ir::Gather::Attrs attrs{axis};
-  return runtime::apply1(ir::op_def<ir::Gather>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Gather>(), {&x, &indices}, &attrs);
 }
 
 Tensor ge(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Ge::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Ge>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Ge>(), {&a, &b});
 }
 
 Tensor gelu(const Tensor& x, bool tanh, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Gelu::Attrs attrs{tanh};
-  return runtime::apply1(ir::op_def<ir::Gelu>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Gelu>(), {&x}, &attrs);
 }
 
 Tensor gt(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Gt::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Gt>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Gt>(), {&a, &b});
 }
 
 Tensor hard_sigmoid(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::HardSigmoid::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::HardSigmoid>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::HardSigmoid>(), {&x});
 }
 
 Tensor hard_swish(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::HardSwish::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::HardSwish>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::HardSwish>(), {&x});
 }
 
 Tensor index_add(const Tensor& src, const Tensor& indices, int64_t axis, SizeArgs size,
     std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {src, indices};
   const ir::IndexAdd::Attrs attrs{axis, size.shape()};
-  return runtime::apply1(ir::op_def<ir::IndexAdd>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::IndexAdd>(), {&src, &indices}, &attrs);
 }
 
 Tensor index_select(const Tensor& x, const Tensor& indices, int64_t axis,
     std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x, indices};
   const ir::IndexSelect::Attrs attrs{axis};
-  return runtime::apply1(ir::op_def<ir::IndexSelect>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::IndexSelect>(), {&x, &indices}, &attrs);
 }
 
 Tensor isnan(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::IsNan::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::IsNan>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::IsNan>(), {&x});
 }
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t axes,
     double eps, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x, weight, bias};
   const ir::LayerNorm::Attrs attrs{axes, eps};
-  return runtime::apply1(ir::op_def<ir::LayerNorm>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::LayerNorm>(), {&x, &weight, &bias}, &attrs);
 }
 
 Tensor le(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Le::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Le>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Le>(), {&a, &b});
 }
 
 Tensor leaky_relu(const Tensor& x, double slope, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::LeakyRelu::Attrs attrs{slope};
-  return runtime::apply1(ir::op_def<ir::LeakyRelu>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::LeakyRelu>(), {&x}, &attrs);
 }
 
 Tensor log(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Log::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Log>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Log>(), {&x});
 }
 
 Tensor log10(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Log10::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Log10>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Log10>(), {&x});
 }
 
 Tensor log1p(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Log1p::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Log1p>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Log1p>(), {&x});
 }
 
 Tensor log2(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Log2::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Log2>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Log2>(), {&x});
 }
 
 Tensor log_softmax(const Tensor& x, int64_t axis, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::LogSoftmax::Attrs attrs{axis};
-  return runtime::apply1(ir::op_def<ir::LogSoftmax>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::LogSoftmax>(), {&x}, &attrs);
 }
 
 Tensor logical_and(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::LogicalAnd::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::LogicalAnd>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::LogicalAnd>(), {&a, &b});
 }
 
 Tensor logical_not(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::LogicalNot::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::LogicalNot>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::LogicalNot>(), {&x});
 }
 
 Tensor logical_or(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::LogicalOr::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::LogicalOr>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::LogicalOr>(), {&a, &b});
 }
 
 Tensor logical_xor(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::LogicalXor::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::LogicalXor>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::LogicalXor>(), {&a, &b});
 }
 
 Tensor lt(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Lt::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Lt>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Lt>(), {&a, &b});
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::MatMul::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::MatMul>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::MatMul>(), {&a, &b});
 }
 
 Tensor max_pool2d(const Tensor& x, const Axes& kernel, const Axes& stride, const Axes& padding,
     std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::MaxPool2d::Attrs attrs{kernel, stride, padding};
-  return runtime::apply1(ir::op_def<ir::MaxPool2d>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::MaxPool2d>(), {&x}, &attrs);
 }
 
 Tensor maximum(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Maximum::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Maximum>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Maximum>(), {&a, &b});
 }
 
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdims, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Mean::Attrs attrs{axes, keepdims};
-  return runtime::apply1(ir::op_def<ir::Mean>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Mean>(), {&x}, &attrs);
 }
 
 Tensor minimum(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Minimum::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Minimum>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Minimum>(), {&a, &b});
 }
 
 Tensor mish(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Mish::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Mish>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Mish>(), {&x});
 }
 
 Tensor mul(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Mul::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Mul>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Mul>(), {&a, &b});
 }
 
 Tensor ne(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Ne::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Ne>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Ne>(), {&a, &b});
 }
 
 Tensor neg(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Neg::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Neg>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Neg>(), {&x});
 }
 
 Tensor normal_at(const Tensor& seed, const Tensor& ordinal, const Tensor& index, DType dtype,
     std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {seed, ordinal, index};
   const ir::NormalAt::Attrs attrs{dtype};
-  return runtime::apply1(ir::op_def<ir::NormalAt>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::NormalAt>(), {&seed, &ordinal, &index}, &attrs);
 }
 
 Tensor pad(const Tensor& x, const Axes& low, const Axes& high, double value,
     std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Pad::Attrs attrs{low, high, value};
-  return runtime::apply1(ir::op_def<ir::Pad>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Pad>(), {&x}, &attrs);
 }
 
 Tensor permute(const Tensor& x, const Axes& axes, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Permute::Attrs attrs{axes};
-  return runtime::apply1(ir::op_def<ir::Permute>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Permute>(), {&x}, &attrs);
 }
 
 Tensor pool_pick(const Tensor& x, const Tensor& v, const Axes& kernel, const Axes& stride,
     const Axes& padding, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x, v};
   const ir::PoolPick::Attrs attrs{kernel, stride, padding};
-  return runtime::apply1(ir::op_def<ir::PoolPick>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::PoolPick>(), {&x, &v}, &attrs);
 }
 
 Tensor pool_scatter(const Tensor& x, const Tensor& g, const Axes& kernel, const Axes& stride,
     const Axes& padding, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x, g};
   const ir::PoolScatter::Attrs attrs{kernel, stride, padding};
-  return runtime::apply1(ir::op_def<ir::PoolScatter>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::PoolScatter>(), {&x, &g}, &attrs);
 }
 
 Tensor pow(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Pow::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Pow>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Pow>(), {&a, &b});
 }
 
 Tensor prod(const Tensor& x, const Axes& axes, bool keepdims, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Prod::Attrs attrs{axes, keepdims};
-  return runtime::apply1(ir::op_def<ir::Prod>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Prod>(), {&x}, &attrs);
 }
 
 Tensor random_normal(const Tensor& state, SizeArgs shape, DType dtype, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {state};
   const ir::RandomNormal::Attrs attrs{shape.shape(), dtype};
-  return runtime::apply1(ir::op_def<ir::RandomNormal>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::RandomNormal>(), {&state}, &attrs);
 }
 
 Tensor random_uniform(const Tensor& state, SizeArgs shape, DType dtype, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {state};
   const ir::RandomUniform::Attrs attrs{shape.shape(), dtype};
-  return runtime::apply1(ir::op_def<ir::RandomUniform>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::RandomUniform>(), {&state}, &attrs);
 }
 
 Tensor reciprocal(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Reciprocal::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Reciprocal>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Reciprocal>(), {&x});
 }
 
 Tensor relu(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Relu::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Relu>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Relu>(), {&x});
 }
 
 Tensor remainder(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Remainder::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Remainder>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Remainder>(), {&a, &b});
 }
 
 Tensor reshape(const Tensor& x, SizeArgs shape, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Reshape::Attrs attrs{shape.shape()};
-  return runtime::apply1(ir::op_def<ir::Reshape>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Reshape>(), {&x}, &attrs);
 }
 
 Tensor round(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Round::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Round>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Round>(), {&x});
 }
 
 Tensor rsqrt(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Rsqrt::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Rsqrt>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Rsqrt>(), {&x});
 }
 
 Tensor scatter_add(const Tensor& src, const Tensor& indices, int64_t axis, SizeArgs size,
     std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {src, indices};
   const ir::ScatterAdd::Attrs attrs{axis, size.shape()};
-  return runtime::apply1(ir::op_def<ir::ScatterAdd>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::ScatterAdd>(), {&src, &indices}, &attrs);
 }
 
 Tensor shift_left(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::ShiftLeft::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::ShiftLeft>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::ShiftLeft>(), {&a, &b});
 }
 
 Tensor shift_right(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::ShiftRight::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::ShiftRight>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::ShiftRight>(), {&a, &b});
 }
 
 Tensor sigmoid(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Sigmoid::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Sigmoid>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Sigmoid>(), {&x});
 }
 
 Tensor sign(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Sign::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Sign>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Sign>(), {&x});
 }
 
 Tensor silu(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Silu::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Silu>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Silu>(), {&x});
 }
 
 Tensor sin(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Sin::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Sin>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Sin>(), {&x});
 }
 
 Tensor sinh(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Sinh::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Sinh>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Sinh>(), {&x});
 }
 
 Tensor slice(const Tensor& x, int64_t axis, SizeArgs range, int64_t step,
     std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Slice::Attrs attrs{axis, range.shape(), step};
-  return runtime::apply1(ir::op_def<ir::Slice>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Slice>(), {&x}, &attrs);
 }
 
 Tensor slice_scatter(const Tensor& base, const Tensor& src, int64_t axis, SizeArgs range,
     int64_t step, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {base, src};
   const ir::SliceScatter::Attrs attrs{axis, range.shape(), step};
-  return runtime::apply1(ir::op_def<ir::SliceScatter>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::SliceScatter>(), {&base, &src}, &attrs);
 }
 
 Tensor softmax(const Tensor& x, int64_t axis, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Softmax::Attrs attrs{axis};
-  return runtime::apply1(ir::op_def<ir::Softmax>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Softmax>(), {&x}, &attrs);
 }
 
 Tensor softplus(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Softplus::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Softplus>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Softplus>(), {&x});
 }
 
 Tensor sqrt(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Sqrt::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Sqrt>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Sqrt>(), {&x});
 }
 
 Tensor square(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Square::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Square>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Square>(), {&x});
 }
 
 Tensor squeeze(const Tensor& x, const Axes& axes, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Squeeze::Attrs attrs{axes};
-  return runtime::apply1(ir::op_def<ir::Squeeze>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Squeeze>(), {&x}, &attrs);
 }
 
 Tensor sub(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::Sub::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Sub>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Sub>(), {&a, &b});
 }
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdims, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Sum::Attrs attrs{axes, keepdims};
-  return runtime::apply1(ir::op_def<ir::Sum>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Sum>(), {&x}, &attrs);
 }
 
 Tensor tan(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Tan::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Tan>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Tan>(), {&x});
 }
 
 Tensor tanh(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Tanh::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Tanh>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Tanh>(), {&x});
 }
 
 Tensor trunc(const Tensor& x, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
-  const ir::Trunc::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Trunc>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Trunc>(), {&x});
 }
 
 Tensor trunc_divide(const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {a, b};
-  const ir::TruncDivide::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::TruncDivide>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::TruncDivide>(), {&a, &b});
 }
 
 Tensor uniform_at(const Tensor& seed, const Tensor& ordinal, const Tensor& index, DType dtype,
     std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {seed, ordinal, index};
   const ir::UniformAt::Attrs attrs{dtype};
-  return runtime::apply1(ir::op_def<ir::UniformAt>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::UniformAt>(), {&seed, &ordinal, &index}, &attrs);
 }
 
 Tensor unsqueeze(const Tensor& x, const Axes& axes, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Unsqueeze::Attrs attrs{axes};
-  return runtime::apply1(ir::op_def<ir::Unsqueeze>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Unsqueeze>(), {&x}, &attrs);
 }
 
 Tensor var(const Tensor& x, const Axes& axes, bool keepdims, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {x};
   const ir::Variance::Attrs attrs{axes, keepdims};
-  return runtime::apply1(ir::op_def<ir::Variance>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Variance>(), {&x}, &attrs);
 }
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b, std::source_location loc) {
-  runtime::At at(loc);
-  const Tensor in[] = {condition, a, b};
-  const ir::Where::Attrs attrs{};
-  return runtime::apply1(ir::op_def<ir::Where>(), in, &attrs);
+  return runtime::apply_at(loc, ir::op_def<ir::Where>(), {&condition, &a, &b});
 }
 
 }  // namespace etch

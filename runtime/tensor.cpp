@@ -127,23 +127,32 @@ void Tensor::copy_out(void* to, DType expected, SourceLoc loc) const {
   if (bytes != 0) std::memcpy(to, runtime::impl(d).data, bytes);
 }
 
-template <class T>
-Traced<T> Tensor::item(std::source_location loc) const {
+namespace {
+
+/// Copies the one element of `t` to `to`; returns it as a tensor of rank 0 while someone records.
+Tensor one_element(const Tensor& t, void* to, DType expected, std::source_location loc) {
   At at(loc);
-  runtime::require_defined(*this, "item");
-  if (impl_->numel != 1) {
-    fail("item", cat("expected one element, got shape ", impl_->sizes), "Reduce or index first",
-         loc);
+  runtime::require_defined(t, "item");
+  const runtime::TensorImpl& x = runtime::impl(t);
+  if (x.numel != 1) {
+    fail("item", cat("expected one element, got shape ", x.sizes), "Reduce or index first", loc);
   }
-  if (impl_->dtype != dtype_of<T>) {
-    fail("item", cat("expected item<", impl_->dtype, ">, got item<", dtype_of<T>, ">"),
+  if (x.dtype != expected) {
+    fail("item", cat("expected item<", x.dtype, ">, got item<", expected, ">"),
          "Name the tensor's own type", loc);
   }
+  std::memcpy(to, x.data, itemsize(expected));
+  if (runtime::recorder() == nullptr) return {};
+  Tensor source = t.detach();
+  return t.dim() == 0 ? source : source.reshape(SizeList(Shape{}), loc);
+}
+
+}  // namespace
+
+template <class T>
+Traced<T> Tensor::item(std::source_location loc) const {
   T value;
-  std::memcpy(&value, impl_->data, sizeof value);
-  if (runtime::recorder() == nullptr) return Traced<T>(value, Tensor(), loc);
-  Tensor source = detach();
-  if (dim() != 0) source = source.reshape(SizeList(Shape{}), loc);
+  Tensor source = one_element(*this, &value, dtype_of<T>, loc);
   return Traced<T>(value, std::move(source), loc);
 }
 

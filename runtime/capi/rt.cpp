@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "ir/support/function_ref.h"
 #include "runtime/eager.h"
 #include "runtime/program/artifact.h"
 #include "runtime/program/plan.h"
@@ -75,8 +76,7 @@ etch_status failed(etch_status status, const char* text) {
 }
 
 /// Runs `f`; exceptions become a status and a text.
-template <class F>
-etch_status guarded(F&& f) noexcept {
+etch_status guarded(FunctionRef<void()> f) noexcept {
   try {
     f();
     return ETCH_OK;

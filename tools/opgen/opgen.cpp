@@ -132,13 +132,16 @@ std::string ops_source() {
     out += "\n" + wrap(cat("Tensor ", op->name(), "(",
                            parameters(*op, false, "std::span<const Tensor>"), ") {"),
                        4);
-    out += "\n  runtime::At at(loc);\n";
+    out += "\n";
     std::string list;
-    for (const std::string& n : operand_names(*op)) list += cat(list.empty() ? "" : ", ", n);
-    if (!is_variadic(*op)) out += cat("  const Tensor in[] = {", list, "};\n");
-    out += cat("  const ir::", op->type_name, "::Attrs attrs{", arguments(*op), "};\n");
-    out += cat("  return runtime::apply1(ir::op_def<ir::", op->type_name, ">(), ",
-               is_variadic(*op) ? list : "in", ", &attrs);\n}\n");
+    for (const std::string& n : operand_names(*op)) {
+      list += cat(list.empty() ? "" : ", ", is_variadic(*op) ? "" : "&", n);
+    }
+    if (!is_variadic(*op)) list = cat("{", list, "}");
+    const bool plain = op->schema->count == 0;
+    if (!plain) out += cat("  const ir::", op->type_name, "::Attrs attrs{", arguments(*op), "};\n");
+    out += cat("  return runtime::apply_at(loc, ir::op_def<ir::", op->type_name, ">(), ", list,
+               plain ? "" : ", &attrs", ");\n}\n");
   }
   return out + "\n}  // namespace etch\n";
 }
