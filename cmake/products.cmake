@@ -3,6 +3,10 @@
 etch_shared(etch_rt etch_ir etch_runtime)
 set_target_properties(etch_rt PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
 etch_public_includes(etch_rt)
+# Calls within the library go straight, and what nobody outside refers to is not exported.
+target_link_options(etch_rt PRIVATE -Wl,-Bsymbolic-functions -Wl,--gc-sections
+  -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/etch_rt.map)
+set_target_properties(etch_rt PROPERTIES LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/etch_rt.map)
 
 etch_shared(etch etch_passes etch_codegen etch_tracer etch_onnx)
 set_target_properties(etch PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)

@@ -1,5 +1,5 @@
 # Installs BUILD into a fresh folder, and builds and runs PROJECT against what was installed.
-#   cmake -DBUILD=... -DPROJECT=... -P run.cmake
+#   cmake -DBUILD=... -DBUILD_TYPE=... -DPROJECT=... -P run.cmake
 set(work ${BUILD}/install-test)
 set(prefix ${work}/prefix)
 file(REMOVE_RECURSE ${work})
@@ -43,7 +43,19 @@ foreach(line IN LISTS needed)
   endif()
 endforeach()
 
-# The same for a build that only knows pkg-config.
+# A release of it is small.
+set(limit 2000000)
+find_program(STRIP strip)
+if(BUILD_TYPE STREQUAL "Release" AND STRIP)
+  run(log ${STRIP} -s -o ${work}/stripped.so ${runtime})
+  file(SIZE ${work}/stripped.so size)
+  message("libetch_rt.so has ${size} bytes, stripped")
+  if(size GREATER limit)
+    message(FATAL_ERROR "libetch_rt.so has ${size} bytes, stripped; at most ${limit} are allowed")
+  endif()
+endif()
+
+# The same numbers for a build that only knows pkg-config.
 find_program(PKG_CONFIG pkg-config)
 if(PKG_CONFIG)
   get_filename_component(libraries ${runtime} DIRECTORY)
