@@ -42,6 +42,9 @@ struct OutputView {
 struct BuildOptions {
   KernelSource* kernels = nullptr;  // machine code; null: the block interpreter runs everything
   bool strict = false;              // raise when a kernel has no machine code
+  // Keeps the weights of contractions in the layout of their kernels, beside the originals: as much
+  // memory again, and runs need not pack them. Constants, and State that runs do not write.
+  bool pack_weights = true;
 };
 
 /// A guard that did not hold: which, and the value it saw.
@@ -57,6 +60,7 @@ struct ProgramStats {
   size_t refused = 0;  // of those, that will never have any
   uint64_t native_runs = 0;
   uint64_t interpreted_runs = 0;
+  size_t packed_bytes = 0;  // of constants; State::packed_bytes() has those of its tensors
 };
 
 class Program {
