@@ -1,406 +1,468 @@
 #include "ir/dim.h"
 
-#include <deque>
-#include <map>
+#include <algorithm>
+#include <atomic>
+#include <bit>
 #include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
 
+#include "ir/dim_poly.h"
+#include "ir/facts.h"
 #include "ir/support/error.h"
 
 namespace etch {
+namespace dims {
 namespace {
 
-enum class DimKind : uint8_t { Symbol, Sum, FloorDiv, Mod, Min, Max };
+/// Expressions that a process may make in all: they are never freed.
+constexpr uint32_t kMaxExpressions = uint32_t{1} << 20;
 
-/// coefficient * product of atoms; an atom is the id of a non-Sum expression.
-struct Term {
-  int64_t coefficient = 0;
-  std::vector<uint32_t> atoms;  // sorted
-};
-
-struct DimNode {
-  DimKind kind = DimKind::Symbol;
-  std::string symbol;       // Symbol
-  std::vector<Term> terms;  // Sum: by atoms, constant term first
-  Dim a, b;                 // the rest
-};
-
-int64_t checked(__int128 v) {
-  if (v > kMaxSize || v < -kMaxSize) {
-    fail("size", "size arithmetic overflows 61 bits", "Check the sizes that are multiplied here");
-  }
-  return static_cast<int64_t>(v);
-}
-
-std::string key_of(const DimNode& n) {
+std::string key_of(const Node& n) {
   std::string key(1, static_cast<char>('0' + static_cast<int>(n.kind)));
-  if (n.kind == DimKind::Symbol) return key + n.symbol;
-  if (n.kind == DimKind::Sum) {
-    for (const Term& t : n.terms) {
-      append_text(key, t.coefficient);
-      for (uint32_t a : t.atoms) key += cat("*", a);
-      key += '+';
-    }
-    return key;
+  if (n.kind == Kind::Symbol) return key + n.name;
+  if (n.kind != Kind::Sum) return cat(key, n.a.raw(), ",", n.b.raw());
+  for (const auto& [atoms, c] : n.terms) {
+    append_text(key, static_cast<int64_t>(c));
+    for (uint32_t a : atoms) key += cat("*", a);
+    key += '+';
   }
-  return cat(key, n.a.raw(), ",", n.b.raw());
+  return key;
 }
 
-/// Interned expressions; entries live as long as the process and never move.
-class DimTable {
+/// Nodes never move, so that reading one takes no lock.
+class Table {
  public:
-  uint32_t intern(DimNode node) {
-    std::string key = key_of(node);
+  Dim intern(Node n) {
+    std::string key = key_of(n);
     {
       std::shared_lock lock(mutex_);
       auto it = ids_.find(key);
-      if (it != ids_.end()) return it->second;
+      if (it != ids_.end()) return Dim::from_expr(it->second);
     }
+    finish(n);
     std::unique_lock lock(mutex_);
-    auto [it, fresh] = ids_.try_emplace(std::move(key), static_cast<uint32_t>(nodes_.size()));
-    if (fresh) nodes_.push_back(std::move(node));
-    return it->second;
+    if (count_ == kMaxExpressions) {
+      fail("size", cat("more than ", kMaxExpressions, " different size expressions were made"),
+           "Use fewer symbols");
+    }
+    auto [it, fresh] = ids_.try_emplace(std::move(key), count_);
+    if (fresh) {
+      Place p = place(count_);
+      if (p.index == 0) chunks_[p.chunk] = new Node[size_t{kFirst} << p.chunk];
+      chunks_[p.chunk].load(std::memory_order_relaxed)[p.index] = std::move(n);
+      ++count_;
+    }
+    return Dim::from_expr(it->second);
   }
-  const DimNode& at(uint32_t id) {
-    std::shared_lock lock(mutex_);
-    return nodes_[id];
+  const Node& at(uint32_t id) const {
+    Place p = place(id);
+    return chunks_[p.chunk].load(std::memory_order_acquire)[p.index];
   }
 
  private:
+  static constexpr uint32_t kFirst = 1024;  // nodes of the first chunk; each next one has twice
+  struct Place {
+    size_t chunk, index;
+  };
+  static Place place(uint32_t id) {
+    size_t chunk = static_cast<size_t>(std::bit_width(id / kFirst + 1)) - 1;
+    return {chunk, id + kFirst - (size_t{kFirst} << chunk)};
+  }
+  static void finish(Node& n);
+
   std::shared_mutex mutex_;
-  std::deque<DimNode> nodes_;
+  std::atomic<Node*> chunks_[12] = {};
+  uint32_t count_ = 0;
   std::unordered_map<std::string, uint32_t> ids_;
 };
 
-DimTable& table() {
-  static DimTable* t = new DimTable;  // outlives every thread
+Table& table() {
+  static Table* t = new Table;  // outlives every thread
   return *t;
 }
 
-using Terms = std::map<std::vector<uint32_t>, int64_t>;
+int weight_of(Dim d) { return d.is_const() ? 1 : node(d.expr_id()).weight; }
 
-void add_terms(Terms& into, Dim d, int64_t scale) {
-  auto add = [&](const std::vector<uint32_t>& atoms, int64_t c) {
-    int64_t& slot = into[atoms];
-    slot = checked(static_cast<__int128>(slot) + static_cast<__int128>(c) * scale);
-  };
-  if (d.is_const()) return add({}, d.value());
-  const DimNode& n = table().at(d.expr_id());
-  if (n.kind != DimKind::Sum) return add({d.expr_id()}, 1);
-  for (const Term& t : n.terms) add(t.atoms, t.coefficient);
-}
-
-Dim from_terms(const Terms& terms) {
-  DimNode node;
-  node.kind = DimKind::Sum;
-  for (const auto& [atoms, c] : terms) {
-    if (c != 0) node.terms.push_back({c, atoms});
+void Table::finish(Node& n) {
+  switch (n.kind) {
+    case Kind::Symbol:
+      n.text = n.name;
+      return;
+    case Kind::FloorDiv:
+      n.weight = 1 + weight_of(n.a) + weight_of(n.b);
+      n.text = cat("floordiv(", n.a, ", ", n.b, ")");
+      break;
+    case Kind::Below:
+      n.weight = 1 + weight_of(n.a);
+      n.text = cat("min(", n.a, ", 0)");
+      break;
+    case Kind::Sum:
+      n.weight = 0;
+      for (const auto& [atoms, c] : n.terms) {
+        n.weight += atoms.empty() || c != 1 ? 1 : 0;
+        for (uint32_t a : atoms) n.weight += node(a).weight;
+      }
   }
-  if (node.terms.empty()) return Dim(0);
-  const Term& first = node.terms.front();
-  if (node.terms.size() == 1) {
-    if (first.atoms.empty()) return Dim(first.coefficient);
-    if (first.atoms.size() == 1 && first.coefficient == 1) return Dim::from_expr(first.atoms[0]);
+  if (n.weight > kMaxDimWeight) {
+    fail("size", cat("a size expression has more than ", kMaxDimWeight, " parts"),
+         "Make a tensor of that shape an input, so that its size gets a name");
   }
-  return Dim::from_expr(table().intern(std::move(node)));
+  if (n.kind == Kind::Sum) n.text = sum_text(n.terms);
 }
 
-Dim binary(DimKind kind, Dim a, Dim b) {
-  DimNode node;
-  node.kind = kind;
-  node.a = a;
-  node.b = b;
-  return Dim::from_expr(table().intern(std::move(node)));
+}  // namespace
+
+const Node& node(uint32_t id) { return table().at(id); }
+Dim intern(Node n) { return table().intern(std::move(n)); }
+
+void fail_overflow() {
+  fail("size", "size arithmetic overflows 61 bits", "Check the sizes that are multiplied here");
 }
 
-int64_t floor_div(int64_t a, int64_t b) {
-  int64_t q = a / b;
+Wide floor_div(Wide a, Wide b) {
+  Wide q = a / b;
   return (a % b != 0 && (a < 0) != (b < 0)) ? q - 1 : q;
+}
+
+namespace {
+
+Wide gcd(Wide a, Wide b) {
+  while (b != 0) a = std::exchange(b, a % b);
+  return a;
+}
+
+Wide checked_mul(Wide a, Wide b) {
+  Wide out;
+  if (__builtin_mul_overflow(a, b, &out)) fail_overflow();
+  return out;
+}
+
+int64_t checked(Wide v) {
+  if (v > kMaxSize || v < -kMaxSize) fail_overflow();
+  return static_cast<int64_t>(v);
+}
+
+Dim binary(Kind kind, Dim a, Dim b = {}) {
+  Node n;
+  n.kind = kind;
+  n.a = a;
+  n.b = b;
+  return intern(std::move(n));
+}
+
+}  // namespace
+
+Poly poly(Dim d) {
+  if (d.is_const()) return number(d.value());
+  const Node& n = node(d.expr_id());
+  if (n.kind == Kind::Sum) return n.terms;
+  return {{{d.expr_id()}, 1}};
+}
+
+Dim to_dim(Poly p) {
+  if (p.empty()) return Dim(0);
+  for (const auto& [atoms, c] : p) checked(c);
+  const auto& [atoms, c] = *p.begin();
+  if (p.size() == 1) {
+    if (atoms.empty()) return Dim(static_cast<int64_t>(c));
+    if (atoms.size() == 1 && c == 1) return Dim::from_expr(atoms[0]);
+  }
+  Node n;
+  n.kind = Kind::Sum;
+  n.terms = std::move(p);
+  return intern(std::move(n));
+}
+
+Monomial times(const Monomial& a, const Monomial& b) {
+  Monomial out(a.size() + b.size());
+  std::merge(a.begin(), a.end(), b.begin(), b.end(), out.begin());
+  return out;
+}
+Monomial quotient(const Monomial& a, const Monomial& b) {
+  Monomial out;
+  std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
+  return out;
+}
+bool divides(const Monomial& b, const Monomial& a) {
+  return std::includes(a.begin(), a.end(), b.begin(), b.end());
+}
+
+void add(Poly& into, const Poly& p, Wide scale, const Monomial& by) {
+  for (const auto& [atoms, c] : p) {
+    Wide more = checked_mul(c, scale);
+    if (more == 0) continue;
+    auto [it, fresh] = into.try_emplace(by.empty() ? atoms : times(atoms, by), more);
+    if (fresh) continue;
+    if (__builtin_add_overflow(it->second, more, &it->second)) fail_overflow();
+    if (it->second == 0) into.erase(it);
+  }
+}
+
+Poly product(const Poly& a, const Poly& b) {
+  Poly out;
+  for (const auto& [atoms, c] : a) add(out, b, c, atoms);
+  return out;
+}
+
+Wide take_constant(Poly& p) {
+  auto it = p.find({});
+  if (it == p.end()) return 0;
+  Wide c = it->second;
+  p.erase(it);
+  return c;
+}
+
+Poly number(Wide c) {
+  Poly out;
+  if (c != 0) out[{}] = c;
+  return out;
+}
+
+Wide content(const Poly& p) {
+  Wide g = 0;
+  for (const auto& [atoms, c] : p) g = gcd(g, c < 0 ? -c : c);
+  return g;
+}
+
+const std::pair<const Monomial, Wide>& leading(const Poly& p) {
+  auto names = [](const Monomial& m) {
+    std::vector<std::string_view> out;
+    for (uint32_t a : m) out.push_back(node(a).text);
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  auto best = p.rbegin();
+  for (auto it = std::next(best); it != p.rend() && it->first.size() == best->first.size(); ++it) {
+    if (names(it->first) < names(best->first)) best = it;
+  }
+  return *best;
+}
+
+namespace {
+
+/// a / b when b divides a as a polynomial.
+std::optional<Poly> exact_quotient(Poly a, const Poly& b) {
+  Poly out;
+  const auto& [atoms, c] = *b.rbegin();
+  while (!a.empty()) {
+    const auto& [top, k] = *a.rbegin();
+    if (k % c != 0 || !divides(atoms, top)) return std::nullopt;
+    Poly step{{quotient(top, atoms), k / c}};
+    add(a, product(step, b), -1);
+    add(out, step);
+  }
+  return out;
+}
+
+/// Takes the parts of `a` that k * m divides out of it and returns their quotient; coefficients
+/// left in `a` beside m lie in [0, k).
+Poly whole_part(Poly& a, Wide k, const Monomial& m) {
+  Poly out, rest;
+  for (const auto& [atoms, c] : a) {
+    if (!divides(m, atoms)) {
+      rest.emplace(atoms, c);
+      continue;
+    }
+    Wide q = floor_div(c, k);
+    if (q != 0) out.emplace(quotient(atoms, m), q);
+    if (c != q * k) rest.emplace(atoms, c - q * k);
+  }
+  a = std::move(rest);
+  return out;
+}
+
+/// Divides `a` and k * m by what all their parts share. With `round`, k * m is positive and a
+/// constant of `a` may be rounded down, which changes no quotient. False when nothing was shared.
+bool cancel(Poly& a, Wide& k, Monomial& m, bool round) {
+  Poly out = a;
+  Wide constant = take_constant(out);
+  Wide g = gcd(k, content(round ? out : a));
+  Monomial shared = constant == 0 ? m : Monomial{};
+  for (const auto& [atoms, c] : out) {
+    Monomial still;
+    std::set_intersection(shared.begin(), shared.end(), atoms.begin(), atoms.end(),
+                          std::back_inserter(still));
+    shared = std::move(still);
+  }
+  a.clear();
+  for (const auto& [atoms, c] : out) a.emplace(quotient(atoms, shared), c / g);
+  add(a, number(floor_div(constant, g)));
+  k /= g;
+  m = quotient(m, shared);
+  return g != 1 || !shared.empty();
+}
+
+/// The only floordiv of `a`, alone in its term with coefficient 1; null when there is none or
+/// another one.
+const Node* single_quotient(const Poly& a) {
+  const Node* found = nullptr;
+  for (const auto& [atoms, c] : a) {
+    for (uint32_t id : atoms) {
+      const Node& n = node(id);
+      if (n.kind != Kind::FloorDiv) continue;
+      if (found != nullptr || atoms.size() != 1 || c != 1) return nullptr;
+      found = &n;
+    }
+  }
+  return found;
+}
+
+/// floor(a / (k * m)) with k > 0.
+Dim divide_by_term(Poly a, Wide k, Monomial m) {
+  Poly whole = whole_part(a, k, m);
+  bool positive = bounds({{m, k}}, nullptr).low >= 0;  // 0 is no divisor
+  while (cancel(a, k, m, positive)) {                  // a constant may come free of its symbols
+  }
+  if (k == 1 && m.empty()) add(whole, std::exchange(a, {}));
+  if (a.empty()) return to_dim(std::move(whole));
+  // floor((floor(x / j) + r) / k) = floor((x + j * r) / (j * k))
+  const Node* inner = positive ? single_quotient(a) : nullptr;
+  if (inner != nullptr) {
+    Poly by = poly(inner->b), numerator = poly(inner->a);
+    std::erase_if(a,
+                  [&](const auto& t) { return t.first.size() == 1 && &node(t.first[0]) == inner; });
+    add(numerator, product(a, by));
+    Dim nested = dim_floor_div(to_dim(std::move(numerator)), to_dim(product(by, {{m, k}})));
+    add(whole, poly(nested));
+    return to_dim(std::move(whole));
+  }
+  if (m.empty()) {
+    Interval range = bounds(a, nullptr);
+    Wide low = floor_div(range.low, k);
+    if (range.low > -Interval::kInfinite && range.high < Interval::kInfinite &&
+        low == floor_div(range.high, k)) {
+      add(whole, number(low));
+      return to_dim(std::move(whole));
+    }
+  }
+  Dim rest = binary(Kind::FloorDiv, to_dim(std::move(a)), to_dim({{m, k}}));
+  add(whole, poly(rest));
+  return to_dim(std::move(whole));
+}
+
+Poly negated(const Poly& p) {
+  Poly out;
+  add(out, p, -1);
+  return out;
 }
 
 void require_nonzero(Dim b) {
   if (b.is(0)) fail("size", "division of a size by zero", "Check the divisor");
 }
 
-/// A lower bound of d with every symbol at least 0; nullopt when none is known.
-std::optional<int64_t> lower_bound(Dim d) {
-  if (d.is_const()) return d.value();
-  const DimNode& n = table().at(d.expr_id());
-  switch (n.kind) {
-    case DimKind::Symbol:
-      return 0;
-    case DimKind::Sum: {
-      int64_t sum = 0;
-      for (const Term& t : n.terms) {
-        if (t.atoms.empty()) {
-          sum += t.coefficient;
-          continue;
-        }
-        if (t.coefficient < 0) return std::nullopt;
-        for (uint32_t a : t.atoms) {
-          auto low = lower_bound(Dim::from_expr(a));
-          if (!low || *low < 0) return std::nullopt;
-        }
-      }
-      return sum;
-    }
-    case DimKind::FloorDiv: {
-      auto a = lower_bound(n.a);
-      if (!a || !n.b.is_const() || n.b.value() <= 0) return std::nullopt;
-      return floor_div(*a, n.b.value());
-    }
-    case DimKind::Mod:
-      if (n.b.is_const() && n.b.value() > 0) return 0;
-      return std::nullopt;
-    case DimKind::Max: {
-      auto a = lower_bound(n.a), b = lower_bound(n.b);
-      if (!a || !b) return a ? a : b;
-      return std::max(*a, *b);
-    }
-    case DimKind::Min: {
-      auto a = lower_bound(n.a), b = lower_bound(n.b);
-      if (!a || !b) return std::nullopt;
-      return std::min(*a, *b);
-    }
-  }
-  return std::nullopt;
-}
-
-thread_local DimResolver* current_resolver = nullptr;
-
-[[noreturn]] void raise_undecided(const std::string& what) {
-  fail("size", cat(what, " depends on a symbolic size and nothing here can decide it"),
-       "Keep it symbolic (Dim arithmetic), or make the size static");
-}
-
 }  // namespace
+}  // namespace dims
+
+using namespace dims;
 
 Dim Dim::symbol(std::string_view name) {
-  DimNode node;
-  node.symbol = std::string(name);
-  return from_expr(table().intern(std::move(node)));
-}
-
-int64_t Dim::resolve_symbolic() const {
-  if (current_resolver == nullptr) raise_undecided(cat("the value of ", to_text(*this)));
-  return current_resolver->value_of(*this);
+  Node n;
+  n.name = std::string(name);
+  return intern(std::move(n));
 }
 
 void Dim::raise_range(int64_t v) {
   fail("size", cat("size ", v, " does not fit the integer type it is converted to"), "Use int64_t");
 }
+void Dim::raise_large() {
+  fail("size", "a number of more than 61 bits is no size", "Check the sizes that are computed");
+}
 
 Dim dim_add(Dim a, Dim b) {
-  if (a.is_const() && b.is_const()) return Dim(checked(__int128{a.value()} + b.value()));
-  Terms terms;
-  add_terms(terms, a, 1);
-  add_terms(terms, b, 1);
-  return from_terms(terms);
+  if (a.is_const() && b.is_const()) return Dim(checked(Wide{a.value()} + b.value()));
+  if (a.is(0)) return b;
+  if (b.is(0)) return a;
+  Poly sum = poly(a);
+  add(sum, poly(b));
+  return to_dim(std::move(sum));
 }
 
 Dim dim_sub(Dim a, Dim b) {
-  if (a.is_const() && b.is_const()) return Dim(checked(__int128{a.value()} - b.value()));
-  Terms terms;
-  add_terms(terms, a, 1);
-  add_terms(terms, b, -1);
-  return from_terms(terms);
+  if (a.is_const() && b.is_const()) return Dim(checked(Wide{a.value()} - b.value()));
+  if (a.same_as(b)) return Dim(0);
+  if (b.is(0)) return a;
+  Poly difference = poly(a);
+  add(difference, poly(b), -1);
+  return to_dim(std::move(difference));
 }
 
 Dim dim_mul(Dim a, Dim b) {
-  if (a.is_const() && b.is_const()) return Dim(checked(__int128{a.value()} * b.value()));
+  if (a.is_const() && b.is_const()) return Dim(checked(Wide{a.value()} * b.value()));
   if (a.is(0) || b.is(0)) return Dim(0);
   if (a.is(1)) return b;
   if (b.is(1)) return a;
-  Terms left, right, product;
-  add_terms(left, a, 1);
-  add_terms(right, b, 1);
-  for (const auto& [la, lc] : left) {
-    for (const auto& [ra, rc] : right) {
-      std::vector<uint32_t> atoms = la;
-      atoms.insert(atoms.end(), ra.begin(), ra.end());
-      std::sort(atoms.begin(), atoms.end());
-      int64_t& slot = product[atoms];
-      slot = checked(static_cast<__int128>(slot) + static_cast<__int128>(lc) * rc);
-    }
-  }
-  return from_terms(product);
+  return to_dim(product(poly(a), poly(b)));
 }
 
 Dim dim_floor_div(Dim a, Dim b) {
   require_nonzero(b);
-  if (a.is_const() && b.is_const()) return Dim(floor_div(a.value(), b.value()));
-  if (b.is(1)) return a;
-  if (a.same_as(b)) return Dim(1);
-  if (a.is(0)) return a;
-  // A sum whose every term divides exactly, by a number or by one atom.
-  Terms terms, quotient;
-  add_terms(terms, a, 1);
-  Terms divisor;
-  add_terms(divisor, b, 1);
-  if (divisor.size() == 1) {
-    const auto& [datoms, dc] = *divisor.begin();
-    bool exact = true;
-    for (const auto& [atoms, c] : terms) {
-      std::vector<uint32_t> rest;
-      if (c % dc != 0 || !std::includes(atoms.begin(), atoms.end(), datoms.begin(), datoms.end())) {
-        exact = false;
-        break;
-      }
-      std::set_difference(atoms.begin(), atoms.end(), datoms.begin(), datoms.end(),
-                          std::back_inserter(rest));
-      quotient[rest] = c / dc;
-    }
-    if (exact) return from_terms(quotient);
+  if (a.is_const() && b.is_const()) {
+    return Dim(static_cast<int64_t>(dims::floor_div(a.value(), b.value())));
   }
-  return binary(DimKind::FloorDiv, a, b);
+  if (b.is(1) || a.is(0)) return a;
+  if (a.same_as(b)) return Dim(1);
+  Poly x = poly(a), y = poly(b);
+  if (leading(y).second < 0) {
+    x = negated(x);
+    y = negated(y);
+  }
+  if (y.size() == 1) return divide_by_term(std::move(x), y.begin()->second, y.begin()->first);
+  if (std::optional<Poly> exact = exact_quotient(x, y)) return to_dim(std::move(*exact));
+  Wide g = gcd(content(x), content(y));
+  auto divide = [g](Poly& p) {
+    for (auto& [atoms, c] : p) c /= g;
+  };
+  divide(x);
+  divide(y);
+  return binary(Kind::FloorDiv, to_dim(std::move(x)), to_dim(std::move(y)));
 }
 
 Dim dim_mod(Dim a, Dim b) {
   require_nonzero(b);
   if (a.is_const() && b.is_const()) {
-    return Dim(a.value() - floor_div(a.value(), b.value()) * b.value());
+    Wide k = b.value();
+    return Dim(static_cast<int64_t>(a.value() - dims::floor_div(a.value(), k) * k));
   }
-  if (b.is(1) || a.same_as(b)) return Dim(0);
-  Dim q = dim_floor_div(a, b);
-  if (dim_mul(q, b).same_as(a)) return Dim(0);
-  return binary(DimKind::Mod, a, b);
+  Poly rest = poly(a);
+  add(rest, product(poly(b), poly(dim_floor_div(a, b))), -1);
+  return to_dim(std::move(rest));
 }
 
+/// a + min(0, b - a), with the difference made primitive and of positive sign.
 Dim dim_min(Dim a, Dim b) {
   if (a.same_as(b)) return a;
-  if (dim_less(a, b) == Truth::Yes) return a;
-  if (dim_less(b, a) == Truth::Yes) return b;
-  if (a.raw() > b.raw()) std::swap(a, b);
-  return binary(DimKind::Min, a, b);
+  if (a.is_const() && b.is_const()) return Dim(std::min(a.value(), b.value()));
+  Poly d = poly(b);
+  add(d, poly(a), -1);
+  Wide g = content(d);
+  for (auto& [atoms, c] : d) c /= g;
+  if (at_least_zero(d, nullptr)) return a;
+  if (at_least_zero(negated(d), nullptr)) return b;
+  bool flip = leading(d).second < 0;
+  if (flip) d = negated(d);
+  Poly out = poly(a);
+  if (flip) add(out, d, -g);  // min(0, -d) = min(0, d) - d
+  add(out, poly(binary(Kind::Below, to_dim(std::move(d)))), g);
+  return to_dim(std::move(out));
 }
 
 Dim dim_max(Dim a, Dim b) {
   if (a.same_as(b)) return a;
-  if (dim_less(a, b) == Truth::Yes) return b;
-  if (dim_less(b, a) == Truth::Yes) return a;
-  if (a.raw() > b.raw()) std::swap(a, b);
-  return binary(DimKind::Max, a, b);
+  if (a.is_const() && b.is_const()) return Dim(std::max(a.value(), b.value()));
+  Poly out = poly(a);
+  add(out, poly(b));
+  add(out, poly(dim_min(a, b)), -1);
+  return to_dim(std::move(out));
 }
 
 Dim dim_ceil_div(Dim a, Dim b) {
+  require_nonzero(b);
   if (a.is_const() && b.is_const()) {
-    require_nonzero(b);
-    return Dim(-floor_div(-a.value(), b.value()));
+    return Dim(static_cast<int64_t>(-dims::floor_div(-Wide{a.value()}, b.value())));
   }
-  return dim_floor_div(a + b - 1, b);
-}
-
-Truth dim_equal(Dim a, Dim b) {
-  if (a.same_as(b)) return Truth::Yes;
-  if (a.is_const() && b.is_const()) return Truth::No;
-  Dim d = a - b;
-  if (d.is_const()) return d.is(0) ? Truth::Yes : Truth::No;
-  auto low = lower_bound(d);
-  if (low && *low > 0) return Truth::No;
-  low = lower_bound(-d);
-  if (low && *low > 0) return Truth::No;
-  return Truth::Unknown;
-}
-
-Truth dim_less(Dim a, Dim b) {
-  if (a.is_const() && b.is_const()) return a.value() < b.value() ? Truth::Yes : Truth::No;
-  Dim d = b - a;  // a < b  <=>  d >= 1
-  auto low = lower_bound(d);
-  if (low && *low >= 1) return Truth::Yes;
-  low = lower_bound(-d);
-  if (low && *low >= 0) return Truth::No;
-  return Truth::Unknown;
-}
-
-Truth dim_holds(Dim a, Relation relation, Dim b) {
-  auto flip = [](Truth t) {
-    return t == Truth::Unknown ? t : t == Truth::Yes ? Truth::No : Truth::Yes;
-  };
-  switch (relation) {
-    case Relation::Equal:
-      return dim_equal(a, b);
-    case Relation::NotEqual:
-      return flip(dim_equal(a, b));
-    case Relation::Less:
-      return dim_less(a, b);
-    case Relation::LessEqual:
-      return flip(dim_less(b, a));
-  }
-  return Truth::Unknown;
-}
-
-std::string_view to_text(Relation relation) {
-  constexpr std::string_view kNames[] = {"==", "!=", "<", "<="};
-  return kNames[static_cast<size_t>(relation)];
-}
-
-bool relation_holds(int64_t a, Relation relation, int64_t b) {
-  switch (relation) {
-    case Relation::Equal:
-      return a == b;
-    case Relation::NotEqual:
-      return a != b;
-    case Relation::Less:
-      return a < b;
-    case Relation::LessEqual:
-      return a <= b;
-  }
-  return false;
-}
-
-bool dim_decide_equal(Dim a, Dim b) {
-  Truth t = dim_equal(a, b);
-  if (t != Truth::Unknown) return t == Truth::Yes;
-  if (current_resolver == nullptr) raise_undecided(cat(to_text(a), " == ", to_text(b)));
-  return current_resolver->equal(a, b);
-}
-
-bool dim_decide_less(Dim a, Dim b) {
-  Truth t = dim_less(a, b);
-  if (t != Truth::Unknown) return t == Truth::Yes;
-  if (current_resolver == nullptr) raise_undecided(cat(to_text(a), " < ", to_text(b)));
-  return current_resolver->less(a, b);
-}
-
-std::string to_text(Dim d) {
-  if (d.is_const()) return cat(d.value());
-  const DimNode& n = table().at(d.expr_id());
-  auto call = [&](const char* f) { return cat(f, "(", to_text(n.a), ", ", to_text(n.b), ")"); };
-  switch (n.kind) {
-    case DimKind::Symbol:
-      return n.symbol;
-    case DimKind::FloorDiv:
-      return call("floordiv");
-    case DimKind::Mod:
-      return call("mod");
-    case DimKind::Min:
-      return call("min");
-    case DimKind::Max:
-      return call("max");
-    case DimKind::Sum:
-      break;
-  }
-  std::string out;
-  for (const Term& t : n.terms) {
-    if (t.atoms.empty()) continue;
-    int64_t c = t.coefficient;
-    if (!out.empty()) {
-      out += c < 0 ? " - " : " + ";
-      c = c < 0 ? -c : c;
-    }
-    if (c == -1) out += '-';
-    if (c != 1 && c != -1) out += cat(c, "*");
-    for (size_t i = 0; i < t.atoms.size(); ++i) {
-      out += cat(i != 0 ? "*" : "", to_text(Dim::from_expr(t.atoms[i])));
-    }
-  }
-  const Term& first = n.terms.front();
-  if (first.atoms.empty()) {
-    int64_t c = first.coefficient;
-    out += cat(c < 0 ? " - " : " + ", c < 0 ? -c : c);
-  }
-  return out;
+  if (b.is_const() && b.value() < 0) return dim_ceil_div(dim_sub(Dim(0), a), Dim(-b.value()));
+  return dim_floor_div(dim_sub(dim_add(a, b), Dim(1)), b);
 }
 
 int64_t dim_eval(Dim d, std::span<const SymbolBinding> bindings) {
@@ -408,131 +470,55 @@ int64_t dim_eval(Dim d, std::span<const SymbolBinding> bindings) {
   for (const SymbolBinding& b : bindings) {
     if (b.symbol.same_as(d)) return b.value;
   }
-  const DimNode& n = table().at(d.expr_id());
-  if (n.kind == DimKind::Symbol) {
-    fail("size", cat("no value is given for the symbolic size ", n.symbol),
-         "Every symbol must occur in an input's shape");
-  }
-  if (n.kind == DimKind::Sum) {
-    __int128 sum = 0;
-    for (const Term& t : n.terms) {
-      __int128 product = t.coefficient;
-      for (uint32_t a : t.atoms) product = checked(product * dim_eval(Dim::from_expr(a), bindings));
-      sum = checked(sum + product);
+  const Node& n = node(d.expr_id());
+  switch (n.kind) {
+    case Kind::Symbol:
+      fail("size", cat("no value is given for the symbolic size ", n.name),
+           "Every symbol must occur in an input's shape");
+    case Kind::Sum: {
+      Wide sum = 0;
+      for (const auto& [atoms, c] : n.terms) {
+        Wide term = c;
+        for (uint32_t a : atoms) {
+          term = checked_mul(term, dim_eval(Dim::from_expr(a), bindings));
+        }
+        if (__builtin_add_overflow(sum, term, &sum)) fail_overflow();
+      }
+      return checked(sum);
     }
-    return static_cast<int64_t>(sum);
+    case Kind::FloorDiv: {
+      int64_t a = dim_eval(n.a, bindings), b = dim_eval(n.b, bindings);
+      require_nonzero(Dim(b));
+      return checked(dims::floor_div(a, b));
+    }
+    case Kind::Below:
+      return std::min<int64_t>(0, dim_eval(n.a, bindings));
   }
-  int64_t a = dim_eval(n.a, bindings), b = dim_eval(n.b, bindings);
-  if (n.kind == DimKind::Min) return std::min(a, b);
-  if (n.kind == DimKind::Max) return std::max(a, b);
-  require_nonzero(Dim(b));
-  return n.kind == DimKind::FloorDiv ? floor_div(a, b) : a - floor_div(a, b) * b;
+  return 0;
 }
 
 void dim_symbols(Dim d, SmallVec<Dim, 4>& out) {
   if (d.is_const()) return;
-  const DimNode& n = table().at(d.expr_id());
-  if (n.kind == DimKind::Symbol) {
-    for (Dim o : out) {
-      if (o.same_as(d)) return;
-    }
-    out.push_back(d);
-  } else if (n.kind == DimKind::Sum) {
-    for (const Term& t : n.terms) {
-      for (uint32_t a : t.atoms) dim_symbols(Dim::from_expr(a), out);
-    }
-  } else {
-    dim_symbols(n.a, out);
-    dim_symbols(n.b, out);
+  const Node& n = node(d.expr_id());
+  switch (n.kind) {
+    case Kind::Symbol:
+      for (Dim o : out) {
+        if (o.same_as(d)) return;
+      }
+      out.push_back(d);
+      return;
+    case Kind::Sum:
+      for (const auto& [atoms, c] : n.terms) {
+        for (uint32_t a : atoms) dim_symbols(Dim::from_expr(a), out);
+      }
+      return;
+    case Kind::FloorDiv:
+      dim_symbols(n.b, out);
+      [[fallthrough]];
+    case Kind::Below:
+      dim_symbols(n.a, out);
+      return;
   }
 }
-
-DimResolver* dim_resolver() { return current_resolver; }
-DimResolver* exchange_dim_resolver(DimResolver* next) {
-  return std::exchange(current_resolver, next);
-}
-
-namespace {
-
-/// Recursive descent over to_text's grammar; depth is bounded, overflow raises like arithmetic.
-class DimParser {
- public:
-  explicit DimParser(std::string_view s) : s_(s) {}
-  std::optional<Dim> run() {
-    auto d = sum(0);
-    skip();
-    return d && at_ == s_.size() ? d : std::nullopt;
-  }
-
- private:
-  static constexpr int kMaxDepth = 32;
-  void skip() {
-    while (at_ < s_.size() && s_[at_] == ' ') ++at_;
-  }
-  bool eat(char c) {
-    skip();
-    if (at_ >= s_.size() || s_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-  std::optional<Dim> sum(int depth) {
-    if (depth > kMaxDepth) return std::nullopt;
-    bool negative = eat('-');
-    auto left = product(depth);
-    if (left && negative) left = -*left;
-    while (left) {
-      bool plus = eat('+');
-      if (!plus && !eat('-')) break;
-      auto right = product(depth);
-      if (!right) return std::nullopt;
-      left = plus ? *left + *right : *left - *right;
-    }
-    return left;
-  }
-  std::optional<Dim> product(int depth) {
-    auto left = atom(depth);
-    while (left && eat('*')) {
-      auto right = atom(depth);
-      if (!right) return std::nullopt;
-      left = *left * *right;
-    }
-    return left;
-  }
-  std::optional<Dim> atom(int depth) {
-    skip();
-    size_t start = at_;
-    if (at_ < s_.size() && s_[at_] >= '0' && s_[at_] <= '9') {
-      int64_t v = 0;
-      auto r = std::from_chars(s_.data() + at_, s_.data() + s_.size(), v);
-      if (r.ec != std::errc() || v > kMaxSize) return std::nullopt;
-      at_ = static_cast<size_t>(r.ptr - s_.data());
-      return Dim(v);
-    }
-    auto word = [](char c) {
-      return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    };
-    while (at_ < s_.size() && word(s_[at_])) ++at_;
-    std::string_view id = s_.substr(start, at_ - start);
-    if (id.empty()) return std::nullopt;
-    if (!eat('(')) return Dim::symbol(id);
-    auto a = sum(depth + 1);
-    if (!a || !eat(',')) return std::nullopt;
-    auto b = sum(depth + 1);
-    if (!b || !eat(')')) return std::nullopt;
-    if (id == "min") return dim_min(*a, *b);
-    if (id == "max") return dim_max(*a, *b);
-    if (b->is(0)) return std::nullopt;
-    if (id == "floordiv") return dim_floor_div(*a, *b);
-    if (id == "mod") return dim_mod(*a, *b);
-    return std::nullopt;
-  }
-
-  std::string_view s_;
-  size_t at_ = 0;
-};
-
-}  // namespace
-
-std::optional<Dim> parse_dim(std::string_view text) { return DimParser(text).run(); }
 
 }  // namespace etch

@@ -30,8 +30,11 @@ concept DimInteger = std::integral<T> && !std::same_as<T, bool>;
 class Dim {
  public:
   constexpr Dim() = default;
+  /// Raises UserError beyond kMaxSize.
   template <DimInteger T>
-  explicit constexpr Dim(T value) : bits_(static_cast<int64_t>(value) * 2) {}
+  explicit constexpr Dim(T value) : bits_(static_cast<int64_t>(value) * 2) {
+    if (std::cmp_greater(value, kMaxSize) || std::cmp_less(value, -kMaxSize)) raise_large();
+  }
   /// The named symbol; equal names are the same symbol.
   static Dim symbol(std::string_view name);
 
@@ -58,11 +61,16 @@ class Dim {
     if (!std::in_range<T>(v)) raise_range(v);
     return static_cast<T>(v);
   }
+  template <std::floating_point F>
+  explicit operator F() const {
+    return static_cast<F>(resolve());
+  }
   explicit operator bool() const { return resolve() != 0; }
 
  private:
   int64_t resolve_symbolic() const;
   [[noreturn]] static void raise_range(int64_t v);
+  [[noreturn]] static void raise_large();
   int64_t bits_ = 0;
 };
 static_assert(sizeof(Dim) == 8);
@@ -134,6 +142,39 @@ bool operator==(Dim a, T b) {
   return dim_decide_equal(a, Dim(b));
 }
 inline Dim operator-(Dim a) { return dim_sub(Dim(0), a); }
+// Beside a floating number a size is a number, as in plain C++.
+#define ETCH_DIM_FLOAT(op)         \
+  template <std::floating_point F> \
+  auto operator op(Dim a, F b) {   \
+    return static_cast<F>(a) op b; \
+  }                                \
+  template <std::floating_point F> \
+  auto operator op(F a, Dim b) {   \
+    return a op static_cast<F>(b); \
+  }
+ETCH_DIM_FLOAT(+)
+ETCH_DIM_FLOAT(-)
+ETCH_DIM_FLOAT(*)
+ETCH_DIM_FLOAT(/)
+ETCH_DIM_FLOAT(<)
+ETCH_DIM_FLOAT(>)
+ETCH_DIM_FLOAT(<=)
+ETCH_DIM_FLOAT(>=)
+#undef ETCH_DIM_FLOAT
+template <std::floating_point F>
+bool operator==(Dim a, F b) {
+  return static_cast<F>(a) == b;
+}
+// Bits of a size would be those of an int.
+#define ETCH_DIM_NO(op)   \
+  template <DimInteger T> \
+  void operator op(Dim, T) = delete;
+ETCH_DIM_NO(<<)
+ETCH_DIM_NO(>>)
+ETCH_DIM_NO(&)
+ETCH_DIM_NO(|)
+ETCH_DIM_NO(^)
+#undef ETCH_DIM_NO
 #define ETCH_DIM_ASSIGN(op)                                         \
   inline Dim& operator op##=(Dim & a, Dim b) { return a = a op b; } \
   template <DimInteger T>                                           \

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ir/facts.h"
+
 namespace etch::ir {
 namespace {
 
@@ -179,14 +181,25 @@ void Graph::erase_input(size_t i) {
 }
 
 void Graph::require(Dim lhs, Relation relation, Dim rhs, uint32_t loc) {
-  if (dim_holds(lhs, relation, rhs) == Truth::Yes) return;
-  for (const Constraint& c : constraints) {
-    bool swapped = (relation == Relation::Equal || relation == Relation::NotEqual) &&
-                   c.lhs.same_as(rhs) && c.rhs.same_as(lhs);
-    bool same = c.lhs.same_as(lhs) && c.rhs.same_as(rhs);
-    if (c.relation == relation && (same || swapped)) return;
-  }
+  if (dim_holds(lhs, relation, rhs, facts_of(*this)) == Truth::Yes) return;
   constraints.push_back({lhs, relation, rhs, loc});
+}
+
+void Graph::assume_sizes(const Graph& other) {
+  const SymbolRange any;
+  for (const SymbolRange& s : other.symbols) {
+    if (s.low != any.low || s.high != any.high) symbols.push_back(s);
+  }
+  for (const Constraint& c : other.constraints) {
+    constraints.push_back({c.lhs, c.relation, c.rhs, 0});
+  }
+}
+
+DimFacts facts_of(const Graph& g) {
+  DimFacts facts;
+  for (const SymbolRange& s : g.symbols) facts.add_range(s.symbol, s.low, s.high);
+  for (const Constraint& c : g.constraints) facts.add(c.lhs, c.relation, c.rhs);
+  return facts;
 }
 
 int first_violated(std::span<const Constraint> constraints,

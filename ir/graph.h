@@ -163,6 +163,8 @@ class Graph {
 
   /// Adds a constraint, stamped with `loc`, unless the ranges and constraints so far imply it.
   void require(Dim lhs, Relation relation, Dim rhs, uint32_t loc = 0);
+  /// Takes over what `other` says about sizes: for the body of a node of `other`.
+  void assume_sizes(const Graph& other);
 
   // Scope paths ("encoder.layer.3") and source lines; entry 0 is "unknown".
   uint32_t intern_scope(std::string_view path);
@@ -213,6 +215,9 @@ class Graph {
   std::unordered_map<std::string, uint32_t> scope_ids_, loc_ids_;
   uint32_t current_scope_ = 0, current_loc_ = 0;
 };
+
+/// The ranges and constraints of `g`. KnownFacts(facts_of(g)) lets inference and lowering use them.
+DimFacts facts_of(const Graph& g);
 
 /// Index of the first constraint that does not hold under `bindings` (one that cannot be computed,
 /// as it divides by 0, does not hold), or -1.

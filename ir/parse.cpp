@@ -1,4 +1,5 @@
 // Text -> graph. See text.h for the grammar; parse_values.h reads types, attributes and constants.
+#include "ir/facts.h"
 #include "ir/parse_values.h"
 #include "ir/registry.h"
 #include "ir/verify.h"
@@ -67,6 +68,7 @@ class Parser {
     size_t flat_nodes = 0;
     std::string_view scope_text, file_text;  // of the last origin, to intern only changes
     uint32_t scope = 0, loc = 0, line = 0;
+    DimFacts* facts = nullptr;  // what inference knows
   };
   using Names = SmallVec<std::string_view, 4>;
 
@@ -142,6 +144,8 @@ void Parser::function() {
 
 Parser::Block Parser::block() {
   Block b;
+  KnownFacts known{DimFacts()};
+  b.facts = &known.known();
   b.graph.name = values_.name("the quoted name of the graph");
   lex_.expect('{', "and the nodes of the graph");
   while (!lex_.eat('}')) {
@@ -181,6 +185,7 @@ void Parser::symbol(Block& b) {
     lex_.expect(']', "after the range");
   }
   b.graph.symbols.push_back(range);
+  b.facts->add_range(range.symbol, range.low, range.high);
 }
 
 Relation Parser::relation() {
@@ -204,6 +209,7 @@ void Parser::constraint(Block& b) {
   lex_.expect(']', "after the constraint");
   c.loc = source_line(b);
   b.graph.constraints.push_back(c);
+  b.facts->add(c.lhs, c.relation, c.rhs);
 }
 
 void Parser::result(Block& b) {

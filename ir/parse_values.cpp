@@ -89,6 +89,9 @@ Dim ValueParser::dim(std::string_view stops) {
   std::string_view text = lex_.take_dim(limits_.dim_bytes, stops);
   if (auto v = decimal(text); v && *v <= kMaxSize && *v >= -kMaxSize) return Dim(*v);
   if (auto known = known_dims_.find(text); known != known_dims_.end()) return known->second;
+  if (known_dims_.size() >= limits_.dims) {
+    lex_.fail_at(at, cat("more than ", limits_.dims, " different symbolic sizes"));
+  }
   std::optional<Dim> d;
   locate(at, [&] { d = parse_dim(text); });
   if (!d) lex_.fail_at(at, cat("expected a size, found '", text, "'"));
@@ -149,7 +152,7 @@ struct ValueParser::AttrReader {
     return out;
   }
   AttrValue operator()(const Shape&) const {
-    p.lex_.expect_word("dims");
+    p.lex_.eat_word("dims");  // older texts have plain numbers where sizes may stand now
     return p.dims();
   }
   AttrValue operator()(const std::string&) const { return p.name("a quoted text"); }

@@ -71,9 +71,10 @@ struct TextLimits {
   size_t rank = kMaxRank;
   size_t list_items = 4096;  // of one attribute
   size_t name_bytes = 4096;  // of a name, scope path, file or string attribute
-  size_t dim_bytes = 256;    // of one symbolic size
+  size_t dim_bytes = 16384;  // of one symbolic size
   size_t symbols = 4096;
-  size_t constraints = 4096;
+  size_t constraints = 1024;
+  size_t dims = 4096;  // different symbolic sizes
 };
 
 /// Reads what print() writes. Treats the text as hostile: never crashes, stays inside `limits`,

@@ -2,6 +2,7 @@
 
 #include <unordered_set>
 
+#include "ir/facts.h"
 #include "ir/support/checked.h"
 
 namespace etch::ir {
@@ -198,6 +199,7 @@ std::string check_fusions(const Graph& g) {
 }
 
 std::string check_types(const Graph& g) {
+  KnownFacts known(facts_of(g));
   std::vector<TensorType> in;
   return each_node(g, [&](NodeId, const Node& n) -> std::string {
     if (n.op->kind == OpKind::Structural) return "";
@@ -232,9 +234,13 @@ std::string check_symbols(const Graph& g) {
 }
 
 std::string check_constraints(const Graph& g) {
+  DimFacts facts;
+  for (const SymbolRange& s : g.symbols) facts.add_range(s.symbol, s.low, s.high);
   for (const Constraint& c : g.constraints) {
-    if (dim_holds(c.lhs, c.relation, c.rhs) != Truth::No) continue;
-    return cat("constraint ", c.lhs, " ", c.relation, " ", c.rhs, " never holds");
+    if (dim_holds(c.lhs, c.relation, c.rhs, facts) == Truth::No) {
+      return cat("constraint ", c.lhs, " ", c.relation, " ", c.rhs, " never holds");
+    }
+    facts.add(c.lhs, c.relation, c.rhs);
   }
   return "";
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ir/facts.h"
 #include "ir/support/error.h"
 #include "onnx_export/lowering.h"
 #include "onnx_export/model_io.h"
@@ -215,6 +216,7 @@ std::unique_ptr<Attempt> lowest_sufficient(const ir::Graph& g, const ExportOptio
 
 Model to_model(const ir::Graph& g, const ExportOptions& options, ExportReport* report,
                std::vector<Blocker>* blockers) {
+  KnownFacts known(ir::facts_of(g));
   const Profile* profile = profile_of(options);
   auto attempt = lowest_sufficient(g, options, profile);
   const Builder& b = attempt->builder();
@@ -227,6 +229,10 @@ Model to_model(const ir::Graph& g, const ExportOptions& options, ExportReport* r
     report->nodes = m.graph.nodes.size();
     report->initializers = m.graph.initializers.size();
     report->notes = attempt->notes();
+    for (const ir::Constraint& c : g.constraints) {
+      report->notes.push_back(cat("holds for sizes with ", c.lhs, " ", c.relation, " ", c.rhs,
+                                  " only, which ONNX does not check"));
+    }
   }
   return m;
 }

@@ -206,6 +206,7 @@ class Fuser {
 
   Body make_body(const std::vector<NodeId>& members) const {
     Body out;
+    out.graph->assume_sizes(g_);
     std::unordered_set<NodeId> inside(members.begin(), members.end());
     std::unordered_map<Value, Value, ValueHash> map;
     // Inputs come before all other nodes: collect them first.

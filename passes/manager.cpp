@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "ir/facts.h"
 #include "ir/text.h"
 #include "ir/verify.h"
 
@@ -82,6 +83,7 @@ PassReport run_one(ir::Graph& g, const Pass& pass, const PassOptions& options) {
 std::vector<PassReport> run_passes(ir::Graph& g, std::span<const Pass> rows,
                                    const PassOptions& options) {
   check_names(rows, options);
+  KnownFacts known(ir::facts_of(g));
   std::vector<PassReport> reports;
   for (const Pass& pass : rows.first(std::min(rows.size(), options.stop_after))) {
     if (admitted(pass, options)) reports.push_back(run_one(g, pass, options));

@@ -68,12 +68,6 @@ void GraphRecorder::declare_symbols(const NamedTensor& input, ir::TensorType& ty
                  input.name, " axis ", d.axis),
              "Use another name for a size of its own");
       }
-      // In jit a confusion would be a recorded equality, and a miss when it fails.
-      if (mode_ == RecordMode::Trace && !b.symbol.same_as(symbol) && b.value == example) {
-        fail("trace",
-             cat("symbols ", b.symbol, " and ", d.symbol, " have the same example ", example),
-             "Give distinct example sizes, so that they cannot be confused");
-      }
     }
     if (example < 2) {
       fail("trace", cat("dynamic axis ", d.axis, " of ", input.name, " has example size ", example),
@@ -88,6 +82,7 @@ void GraphRecorder::declare_symbols(const NamedTensor& input, ir::TensorType& ty
     if (!known) {
       data_.examples.push_back({symbol, example});
       data_.graph.symbols.push_back({symbol, d.low, d.high});
+      facts_.add_range(symbol, d.low, d.high);
     }
     type.shape[axis] = symbol;
   }

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "etch/trace.h"
+#include "ir/facts.h"
 #include "ir/graph.h"
 #include "runtime/recorder.h"
 
@@ -97,6 +98,7 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   int64_t value_of(Dim d) override;
   bool equal(Dim a, Dim b) override;
   bool less(Dim a, Dim b) override;
+  const DimFacts* facts() const override { return &facts_; }
 
  private:
   /// One buffer that the trace knows.
@@ -176,6 +178,7 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   uint64_t first_serial_;
   size_t declared_inputs_ = 0;
   size_t operators_ = 0;  // recorded so far, views replayed by the recorder included
+  DimFacts facts_;
   std::unordered_map<const runtime::Storage*, Buffer> buffers_;
   std::unordered_map<const runtime::Storage*, std::vector<Older>> older_;
   std::unordered_map<uint64_t, SourceLoc> size_locs_;

@@ -168,27 +168,20 @@ bool GraphRecorder::decide(Dim a, Relation relation, Dim b, bool holds) {
   guard.loc = {at.file, at.line};
   data_.graph.require(lhs, kept, rhs, data_.graph.intern_loc(at.file, at.line));
   data_.guards.push_back(std::move(guard));
+  facts_.add(lhs, kept, rhs);
   if (mode_ == RecordMode::Trace) refuse_if_fixed(lhs.is_const() ? rhs : lhs, what);
   return holds;
 }
 
 /// A size that was asked to be dynamic may be narrowed by branches, but not to one number.
 void GraphRecorder::refuse_if_fixed(Dim d, const std::string& what) {
-  int64_t low = 0, high = INT64_MAX;
-  for (const ir::SymbolRange& r : data_.graph.symbols) {
-    if (r.symbol.same_as(d)) low = r.low, high = r.high;
+  SmallVec<Dim, 4> symbols;
+  dim_symbols(d, symbols);
+  for (Dim s : symbols) {
+    const DimFacts::Range r = facts_.range(s);
+    if (!facts_.reduce(s).is_const() && r.low != r.high) continue;
+    refuse(cat("the comparison ", what, ", which leaves one size only,"), s);
   }
-  for (const TraceGuard& g : data_.guards) {
-    const bool left = g.lhs.same_as(d) && g.rhs.is_const();
-    const bool right = g.rhs.same_as(d) && g.lhs.is_const();
-    if (!g.on_sizes() || (!left && !right)) continue;
-    const int64_t n = left ? g.rhs.value() : g.lhs.value();
-    const int64_t open = g.relation == Relation::Less ? 1 : 0;
-    if (g.relation == Relation::Equal) low = high = n;
-    if (g.relation == Relation::Equal || g.relation == Relation::NotEqual) continue;
-    left ? high = std::min(high, n - open) : low = std::max(low, n + open);
-  }
-  if (low == high) refuse(cat("the comparison ", what, ", which leaves one size only,"), d);
 }
 
 int64_t GraphRecorder::value_of(Dim d) {

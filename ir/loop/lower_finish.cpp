@@ -31,8 +31,9 @@ void merge_axes(Shape& sizes, std::vector<Shape>& strides, std::vector<int>& axe
   for (size_t i = sizes.size(); i-- > 1;) {
     if (indexed[static_cast<size_t>(axes[i])] || indexed[static_cast<size_t>(axes[i - 1])])
       continue;
-    bool one = std::all_of(strides.begin(), strides.end(),
-                           [&](const Shape& s) { return s[i - 1].same_as(s[i] * sizes[i]); });
+    bool one = std::all_of(strides.begin(), strides.end(), [&](const Shape& s) {
+      return dim_equal(s[i - 1], s[i] * sizes[i]) == Truth::Yes;
+    });
     if (!one) continue;
     sizes[i - 1] = sizes[i - 1] * sizes[i];
     sizes.erase(i);

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "ir/facts.h"
 #include "ir/loop/lower.h"
 #include "ir/ops/contract.h"
 #include "runtime/contract/contract.h"
@@ -423,6 +424,7 @@ void find_weights_that_stay(Plan& plan) {
 
 std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, KernelSource* source,
                                       bool pack_weights) {
+  KnownFacts known(ir::facts_of(*graph));
   auto plan = std::make_shared<Plan>();
   plan->graph = graph;
   Graph prepared = *graph;

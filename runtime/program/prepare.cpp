@@ -25,6 +25,7 @@ class FlatEmitter : public ir::GraphEmitter {
 std::shared_ptr<const Graph> body_of(const Graph& g, const Node& n, bool flat) {
   auto body = std::make_shared<Graph>();
   body->name = std::string(n.op->name());
+  body->assume_sizes(g);
   FlatEmitter all(*body);
   ir::GraphEmitter one(*body);
   ir::GraphEmitter& emitter = flat ? all : one;

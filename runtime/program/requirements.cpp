@@ -1,5 +1,6 @@
 #include "runtime/program/requirements.h"
 
+#include "ir/facts.h"
 #include "ir/ops/contract.h"
 #include "ir/ops/index.h"
 #include "ir/ops/pool.h"
@@ -13,7 +14,8 @@ using ir::Node;
 
 class Collector {
  public:
-  explicit Collector(std::vector<Requirement>& out) : out_(out) {}
+  Collector(const ir::Graph& g, std::vector<Requirement>& out)
+      : facts_(ir::facts_of(g)), out_(out) {}
 
   void add_all(const ir::Graph& g) {
     for (ir::NodeId id : g) {
@@ -24,6 +26,7 @@ class Collector {
       if (n.op->kind == ir::OpKind::Reduction) reduction(n, g.type(n.inputs[0]).shape);
       bool range = n.op == &ir::op_def<ir::Slice>() || n.op == &ir::op_def<ir::SliceScatter>();
       if (range) slice(n, g.type(n.inputs[0]).shape);
+      if (n.op == &ir::op_def<ir::Pad>()) padding(n);
       bool windows = n.op == &ir::op_def<ir::Conv2d>() || n.op == &ir::op_def<ir::PoolPick>() ||
                      n.op == &ir::op_def<ir::AvgPool2d>();
       if (!windows) continue;
@@ -36,6 +39,7 @@ class Collector {
  private:
   void need(Dim value, int64_t least, std::string_view what) {
     if (value.is_const()) return;  // inference has looked at it
+    if (dim_less(value, Dim(least), facts_) == Truth::No) return;
     out_.push_back({value, least, cat("'", op_, "': ", what), loc_});
   }
 
@@ -45,6 +49,13 @@ class Collector {
     for (int64_t axis : ir::normalize_axes(op_, a.axes, static_cast<int>(shape.size()))) {
       need(shape[static_cast<size_t>(axis)], 1,
            cat("axis ", axis, " has no elements to choose from"));
+    }
+  }
+
+  void padding(const Node& n) {
+    const auto& a = n.attrs.as<ir::Pad::Attrs>();
+    for (const Shape* side : {&a.low, &a.high}) {
+      for (Dim d : *side) need(d, 0, cat("a padding of ", d, " is below 0"));
     }
   }
 
@@ -59,6 +70,7 @@ class Collector {
     need(size - stop, 0, what);
   }
 
+  DimFacts facts_;
   std::vector<Requirement>& out_;
   std::string_view op_;
   SourceLoc loc_;
@@ -68,7 +80,7 @@ class Collector {
 
 std::vector<Requirement> requirements(const ir::Graph& g) {
   std::vector<Requirement> out;
-  Collector collector(out);
+  Collector collector(g, out);
   collector.add_all(g);
   for (const ir::Graph* body : ir::nested_graphs(g)) collector.add_all(*body);
   return out;
