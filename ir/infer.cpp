@@ -83,13 +83,23 @@ void Infer::fail(const std::string& what, std::string_view hint) const {
   etch::fail(op.name(), what, hint, current_loc());
 }
 
+// The result depends on the two sizes alone, not on what is known about them: types inferred again
+// later, with more known, are the same.
 Dim unify(const Infer& c, Dim a, Dim b, std::string_view what) {
   if (a.same_as(b)) return a;
-  if (dim_equal(a, b) == Truth::No) {
+  if (dim_equal(a, b) == Truth::No || !dim_decide_equal(a, b)) {
     c.fail(cat("expected equal ", what, ", got ", a, " and ", b, " in ", list_operands(c.in)));
   }
-  if (dim_decide_equal(a, b)) return a.is_const() ? a : b;
-  c.fail(cat("expected equal ", what, ", got ", a, " and ", b, " in ", list_operands(c.in)));
+  return b.is_const() ? b : a;
+}
+
+void unify(const Infer& c, std::span<const Dim> a, std::span<const Dim> b, std::string_view what) {
+  if (a.size() != b.size()) {
+    c.fail(cat("expected ", what, " of rank ", a.size(), ", got ", list_operands(c.in)));
+  }
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!a[i].same_as(b[i])) unify(c, a[i], b[i], cat(what, " on axis ", i));
+  }
 }
 
 Shape broadcast_shapes(const Infer& c, std::span<const TensorType> types) {

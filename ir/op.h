@@ -219,6 +219,8 @@ void infer_composite(const Infer&, Types& out);
 Grads vjp_composite(const Call&);
 /// Merges dims that must be equal, such as inner sizes of a product: the equal one, or raises.
 Dim unify(const Infer& c, Dim a, Dim b, std::string_view what);
+/// Raises unless two shapes are equal.
+void unify(const Infer& c, std::span<const Dim> a, std::span<const Dim> b, std::string_view what);
 
 /// The broadcast of all shapes; raises through `c` when they do not fit.
 Shape broadcast_shapes(const Infer& c, std::span<const TensorType> types);

@@ -23,6 +23,13 @@ Tensor run(const typename Op::Attrs& attrs, std::span<const Tensor> in) {
   return apply1(ir::op_def<Op>(), in, &attrs);
 }
 
+template <class Op>
+Tensor run1(const typename Op::Attrs& attrs, const Tensor& x) {
+  return run<Op>(attrs, {&x, 1});
+}
+/// `axis` counted from the front; raises UserError when `t` is undefined or has no such axis.
+int checked_axis(const Tensor& t, int64_t axis, std::string_view what);
+
 /// Sets current_loc() while alive; public functions open one.
 class At {
  public:

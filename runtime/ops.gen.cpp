@@ -336,9 +336,8 @@ Tensor normal_at(const Tensor& seed, const Tensor& ordinal, const Tensor& index,
   return runtime::apply_at(loc, ir::op_def<ir::NormalAt>(), {&seed, &ordinal, &index}, &attrs);
 }
 
-Tensor pad(const Tensor& x, const Axes& low, const Axes& high, double value,
-    std::source_location loc) {
-  const ir::Pad::Attrs attrs{low, high, value};
+Tensor pad(const Tensor& x, SizeArgs low, SizeArgs high, double value, std::source_location loc) {
+  const ir::Pad::Attrs attrs{low.shape(), high.shape(), value};
   return runtime::apply_at(loc, ir::op_def<ir::Pad>(), {&x}, &attrs);
 }
 

@@ -15,20 +15,16 @@ namespace etch {
 
 using runtime::apply1;
 using runtime::At;
+using runtime::checked_axis;
+using runtime::run1;
 using runtime::TensorImpl;
 
+int runtime::checked_axis(const Tensor& t, int64_t axis, std::string_view what) {
+  require_defined(t, what);
+  return static_cast<int>(ir::normalize_axis(what, axis, static_cast<int>(impl(t).sizes.size())));
+}
+
 namespace {
-
-template <class Op>
-Tensor run1(const typename Op::Attrs& attrs, const Tensor& x) {
-  return apply1(ir::op_def<Op>(), {&x, 1}, &attrs);
-}
-
-int checked_axis(const Tensor& t, int64_t axis, std::string_view what) {
-  runtime::require_defined(t, what);
-  return static_cast<int>(
-      ir::normalize_axis(what, axis, static_cast<int>(runtime::impl(t).sizes.size())));
-}
 
 void host_read(const Tensor& t, SourceLoc loc, std::string_view what) {
   if (auto* r = runtime::recorder()) r->host_read(t, loc, what);
@@ -45,15 +41,6 @@ Sizes numbers(const Shape& shape) {
 }
 
 }  // namespace
-
-Index Index::range(int64_t start, int64_t stop, int64_t step) {
-  Index i(Kind::Range);
-  i.start = start;
-  i.stop = stop;
-  i.step = step;
-  return i;
-}
-Index Index::from(int64_t start, int64_t step) { return range(start, INT64_MAX, step); }
 
 DType Tensor::dtype() const {
   runtime::require_defined(*this, "dtype");
@@ -177,16 +164,13 @@ Tensor Tensor::reshape(SizeArgs sizes, std::source_location loc) const {
   runtime::require_defined(*this, "reshape");
   Shape shape = sizes.shape();
   // -1 becomes the size it stands for, so that attributes never hold it.
+  size_t unknown = shape.size(), count = 0;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (!shape[i].is(-1)) continue;
-    Dim known(1);
-    for (size_t j = 0; j < shape.size(); ++j) {
-      if (j != i && !shape[j].is(-1)) known = known * shape[j];
-    }
-    Dim all = numel(loc);
-    if (!known.is(0) && (all / known * known).same_as(all)) shape[i] = all / known;
-    break;
+    unknown = i;
+    ++count;
   }
+  if (count == 1) shape[unknown] = ir::reshape_size(this->shape(loc), shape, unknown);
   return run1<ir::Reshape>({shape}, *this);
 }
 
@@ -221,57 +205,6 @@ Tensor Tensor::t(std::source_location loc) const { return transpose(-1, -2, loc)
 Tensor Tensor::expand(SizeArgs sizes, std::source_location loc) const {
   At at(loc);
   return run1<ir::Expand>({sizes.shape()}, *this);
-}
-
-Tensor Tensor::slice(int64_t axis, int64_t start, int64_t stop, int64_t step,
-                     std::source_location loc) const {
-  At at(loc);
-  int i = checked_axis(*this, axis, "slice");
-  Dim n = size(axis, loc);
-  auto place = [&](int64_t v) {
-    if (v < 0) return etch::max(n + v, Dim(0));
-    return v == 0 ? Dim(0) : v == INT64_MAX ? n : etch::min(Dim(v), n);
-  };
-  Dim from = place(start), to = place(stop);
-  if (dim_less(to, from) != Truth::No) to = etch::max(from, to);
-  if (step < 1) fail("slice", cat("expected a positive step, got ", step), "", loc);
-  return run1<ir::Slice>({i, {from, to}, step}, *this);
-}
-
-Tensor Tensor::select(int64_t axis, int64_t index, std::source_location loc) const {
-  At at(loc);
-  int i = checked_axis(*this, axis, "select");
-  int64_t n = impl_->sizes[static_cast<size_t>(i)];
-  if (index < -n || index >= n) {
-    fail("select", cat("index ", index, " is out of range for size ", n, " of axis ", axis),
-         cat("Indices run from ", -n, " to ", n - 1), loc);
-  }
-  Dim start = index < 0 ? size(axis, loc) + index : Dim(index);
-  Tensor one = run1<ir::Slice>({i, {start, start + 1}, 1}, *this);
-  return run1<ir::Squeeze>({{int64_t{i}}}, one);
-}
-
-Tensor Tensor::index(std::initializer_list<Index> indices, std::source_location loc) const {
-  At at(loc);
-  Tensor out = *this;
-  int64_t axis = 0;
-  for (const Index& i : indices) {
-    switch (i.kind) {
-      case Index::Kind::At:
-        out = out.select(axis, i.start, loc);
-        break;
-      case Index::Kind::Range:
-        out = out.slice(axis++, i.start, i.stop, i.step, loc);
-        break;
-      case Index::Kind::All:
-        checked_axis(out, axis++, "index");
-        break;
-      case Index::Kind::NewAxis:
-        out = out.unsqueeze(axis++, loc);
-        break;
-    }
-  }
-  return out;
 }
 
 Tensor Tensor::squeeze(int64_t axis, std::source_location loc) const {
@@ -465,9 +398,9 @@ Tensor ones(SizeArgs sizes, DType dtype, std::source_location loc) {
   return full(sizes, 1, dtype, loc);
 }
 
-Tensor arange(Dim count, DType dtype, std::source_location loc) {
+Tensor arange(SizeArg count, DType dtype, std::source_location loc) {
   At at(loc);
-  ir::Arange::Attrs attrs{{count}, 0, 1, dtype};
+  ir::Arange::Attrs attrs{{count.dim}, 0, 1, dtype};
   return apply1(ir::op_def<ir::Arange>(), {}, &attrs);
 }
 

@@ -286,7 +286,7 @@ Tensor normal_at(const Tensor& seed, const Tensor& ordinal, const Tensor& index,
     DType dtype = DType::F32, std::source_location loc = std::source_location::current());
 
 /// padded with a constant on every side.
-Tensor pad(const Tensor& x, const Axes& low = Axes{}, const Axes& high = Axes{}, double value = 0,
+Tensor pad(const Tensor& x, SizeArgs low, SizeArgs high, double value = 0,
     std::source_location loc = std::source_location::current());
 
 /// result axis i is operand axis axes[i].

@@ -34,20 +34,31 @@ struct Scalar {
         is_float(std::is_floating_point_v<T>) {}
 };
 
-/// One index of x.index({...}).
+/// A size in an argument: a number or a Dim. Numbers too large for a size mean the largest one, so
+/// that INT64_MAX is "to the end".
+struct SizeArg {
+  Dim dim;
+  template <DimInteger T>
+  SizeArg(T v)  // NOLINT: numbers read like sizes
+      : dim(std::cmp_greater(v, kMaxSize) ? Dim(kMaxSize) : Dim(v)) {}
+  SizeArg(Dim d) : dim(d) {}  // NOLINT
+};
+
+/// One index of x.index({...}). Inside a trace a Dim keeps the index symbolic.
 class Index {
  public:
   enum class Kind : uint8_t { At, Range, All, NewAxis };
-  Index(int64_t at) : kind(Kind::At), start(at) {}  // NOLINT
-  Index(int at) : Index(int64_t{at}) {}             // NOLINT
-  static Index range(int64_t start, int64_t stop, int64_t step = 1);
-  static Index from(int64_t start, int64_t step = 1);
+  template <DimInteger T>
+  Index(T at) : kind(Kind::At), start(SizeArg(at).dim) {}  // NOLINT
+  Index(Dim at) : kind(Kind::At), start(at) {}             // NOLINT
+  static Index range(SizeArg start, SizeArg stop, int64_t step = 1);
+  static Index from(SizeArg start, int64_t step = 1);
   static Index all() { return Index(Kind::All); }
   static Index new_axis() { return Index(Kind::NewAxis); }
 
   Kind kind;
-  int64_t start = 0;
-  int64_t stop = INT64_MAX;
+  Dim start{0};
+  Dim stop{kMaxSize};
   int64_t step = 1;
 
  private:
@@ -57,17 +68,12 @@ class Index {
 /// Sizes in an argument: numbers and Dims mixed, {x.size(0), 64, -1}.
 class SizeList {
  public:
-  struct Item {
-    Dim dim;
-    template <DimInteger T>
-    Item(T v) : dim(v) {}    // NOLINT
-    Item(Dim d) : dim(d) {}  // NOLINT
-  };
-  SizeList(std::initializer_list<Item> items) {
-    for (const Item& i : items) shape_.push_back(i.dim);
+  SizeList(std::initializer_list<SizeArg> items) {
+    for (const SizeArg& i : items) shape_.push_back(i.dim);
   }
   SizeList(const Shape& s) : shape_(s) {}                           // NOLINT
   SizeList(std::span<const int64_t> s) : shape_(to_shape(s)) {}     // NOLINT
+  SizeList(const Sizes& s) : shape_(to_shape(s)) {}                 // NOLINT
   SizeList(const std::vector<int64_t>& s) : shape_(to_shape(s)) {}  // NOLINT
   const Shape& shape() const { return shape_; }
 
@@ -140,11 +146,26 @@ class Tensor {
   Tensor permute(std::initializer_list<int64_t> axes,
                  std::source_location loc = std::source_location::current()) const;
   Tensor expand(SizeArgs sizes, std::source_location loc = std::source_location::current()) const;
-  /// Elements start, start + step, ... below stop along an axis; out-of-range ends are clamped.
-  Tensor slice(int64_t axis, int64_t start, int64_t stop, int64_t step = 1,
+  /// Elements start, start + step, ... below stop along an axis. Ends below 0 count from the end;
+  /// ends out of range are clamped.
+  Tensor slice(int64_t axis, SizeArg start, SizeArg stop, int64_t step = 1,
                std::source_location loc = std::source_location::current()) const;
-  Tensor select(int64_t axis, int64_t index,
+  Tensor select(int64_t axis, SizeArg index,
                 std::source_location loc = std::source_location::current()) const;
+  /// `length` elements from `start` on; raises when they are not there.
+  Tensor narrow(int64_t axis, SizeArg start, SizeArg length,
+                std::source_location loc = std::source_location::current()) const;
+  /// Views of `size` elements along an axis, the last one of what is left; at least one.
+  std::vector<Tensor> split(SizeArg size, int64_t axis = 0,
+                            std::source_location loc = std::source_location::current()) const;
+  /// Views of the given sizes along an axis, which must add up to its size.
+  std::vector<Tensor> split(SizeArgs sizes, int64_t axis = 0,
+                            std::source_location loc = std::source_location::current()) const;
+  /// Views of equal size, rounded up, along an axis: `count` of them, or fewer where those suffice.
+  std::vector<Tensor> chunk(int64_t count, int64_t axis = 0,
+                            std::source_location loc = std::source_location::current()) const;
+  /// The tensor times[i] times along axis i; more entries than axes add leading axes.
+  Tensor repeat(SizeArgs times, std::source_location loc = std::source_location::current()) const;
   Tensor index(std::initializer_list<Index> indices,
                std::source_location loc = std::source_location::current()) const;
   Tensor squeeze(int64_t axis, std::source_location loc = std::source_location::current()) const;
@@ -194,7 +215,7 @@ Tensor zeros(SizeArgs sizes, DType dtype = DType::F32,
              std::source_location loc = std::source_location::current());
 Tensor ones(SizeArgs sizes, DType dtype = DType::F32,
             std::source_location loc = std::source_location::current());
-Tensor arange(Dim count, DType dtype = DType::I64,
+Tensor arange(SizeArg count, DType dtype = DType::I64,
               std::source_location loc = std::source_location::current());
 /// A size as a rank-0 tensor; stays symbolic inside a trace.
 Tensor dim_tensor(Dim d, DType dtype = DType::I64,

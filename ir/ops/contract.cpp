@@ -67,13 +67,6 @@ Shape conv_shape(const Infer& c, const Shape& x, const Shape& w, const A& a) {
   return {x[0], w[0], oh, ow};
 }
 
-/// Raises unless the gradient has the shape that the convolution gives.
-void require_grad_shape(const Infer& c, const Shape& want, const Shape& got) {
-  bool same = want.size() == got.size();
-  for (size_t i = 0; same && i < want.size(); ++i) same = dim_equal(want[i], got[i]) != Truth::No;
-  if (!same) c.fail(cat("expected a gradient of shape ", want, ", got ", got));
-}
-
 }  // namespace
 
 Var transpose_last(const Var& x) {
@@ -148,7 +141,7 @@ void Conv2dInputGrad::infer(const Infer& c, Types& out) {
   require_rank(c, 0, 4);
   require_rank(c, 1, 4);
   if (a.input.size() != 4) c.fail(cat("expected an input shape of rank 4, got ", a.input));
-  require_grad_shape(c, conv_shape(c, a.input, c.in[1].shape, a), c.in[0].shape);
+  unify(c, conv_shape(c, a.input, c.in[1].shape, a), c.in[0].shape, "sizes of the gradient");
   out.push_back({c.in[0].dtype, a.input});
 }
 
@@ -181,7 +174,7 @@ void Conv2dWeightGrad::infer(const Infer& c, Types& out) {
   if (a.groups < 1) c.fail(cat("expected at least one group, got ", a.groups));
   int64_t channels = static_size(c, c.in[0].shape[1], "number of channels");
   Shape w = {c.in[1].shape[1], Dim(channels / a.groups), Dim(a.kernel[0]), Dim(a.kernel[1])};
-  require_grad_shape(c, conv_shape(c, c.in[0].shape, w, a), c.in[1].shape);
+  unify(c, conv_shape(c, c.in[0].shape, w, a), c.in[1].shape, "sizes of the gradient");
   out.push_back({c.in[0].dtype, w});
 }
 

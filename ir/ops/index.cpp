@@ -156,7 +156,9 @@ void Pad::infer(const Infer& c, Types& out) {
     c.fail(cat("expected ", t.rank(), " paddings on each side, got ", a.low, " and ", a.high));
   }
   for (size_t i = 0; i < t.shape.size(); ++i) {
-    if (a.low[i] < 0 || a.high[i] < 0) {
+    bool cuts = dim_less(a.low[i], Dim(0)) == Truth::Yes ||  // where undecided: requirements()
+                dim_less(a.high[i], Dim(0)) == Truth::Yes;
+    if (cuts) {
       c.fail(cat("expected paddings of at least 0, got ", a.low, " and ", a.high), "Use slice");
     }
     t.shape[i] = t.shape[i] + a.low[i] + a.high[i];
@@ -182,7 +184,7 @@ void Pad::kernel(const KernelCall& c) {
         index = rest % x.sizes[d];
         rest /= x.sizes[d];
       }
-      to += (index + a.low[d]) * stride;
+      to += (index + a.low[d].value()) * stride;
       stride *= out.sizes[d];
     }
     std::memcpy(bytes_at(out, to), bytes_at(x, r * row), static_cast<size_t>(row) * size);
@@ -194,9 +196,8 @@ Grads Pad::vjp(const Call& c) {
   Var g = c.grad();
   Shape shape = c.in(0).shape();
   for (size_t i = 0; i < shape.size(); ++i) {
-    if (a.low[i] == 0 && a.high[i] == 0) continue;
-    Dim start(a.low[i]);
-    g = op<Slice>({static_cast<int64_t>(i), {start, start + shape[i]}, 1}, g);
+    if (a.low[i].is(0) && a.high[i].is(0)) continue;
+    g = op<Slice>({static_cast<int64_t>(i), {a.low[i], a.low[i] + shape[i]}, 1}, g);
   }
   return {g};
 }
@@ -205,9 +206,10 @@ void SliceScatter::infer(const Infer& c, Types& out) {
   Types window_types;
   Slice::infer(Infer{c.op, c.in.first(1), c.attrs}, window_types);
   const TensorType& window = window_types[0];
-  if (c.in[0].dtype != c.in[1].dtype || !same_shape(window.shape, c.in[1].shape)) {
+  if (c.in[0].dtype != c.in[1].dtype) {
     c.fail(cat("expected a source like ", window, ", got ", c.in[1]));
   }
+  unify(c, window.shape, c.in[1].shape, "sizes of window and source");
   out.push_back(c.in[0]);
 }
 

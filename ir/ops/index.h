@@ -27,7 +27,7 @@ struct Concat : Opaque<1, 4096> {
 /// Constant padding: `low` elements before and `high` after, per axis.
 struct Pad : Opaque<1> {
   struct Attrs {
-    Axes low, high;
+    Shape low, high;
     double value = 0;
     static constexpr auto fields() {
       return std::tuple{field("low", &Attrs::low), field("high", &Attrs::high),

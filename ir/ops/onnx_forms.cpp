@@ -175,13 +175,15 @@ void Concat::to_onnx(OnnxWriter& w) {
 void Pad::to_onnx(OnnxWriter& w) {
   const auto& a = w.as<Attrs>();
   if (a.low.empty()) return w.alias(0, w.in(0));
-  Axes pads = a.low;
-  for (int64_t v : a.high) pads.push_back(v);
+  Shape both = a.low;
+  for (Dim d : a.high) both.push_back(d);
   DType t = w.in_type(0).dtype;
   if (w.opset() >= 11) {
-    return w.result("Pad", {w.in(0), w.constant_i64s(pads), w.constant(t, a.value)},
+    return w.result("Pad", {w.in(0), w.shape_of(both), w.constant(t, a.value)},
                     {{"mode", "constant"}});
   }
+  if (!is_static(both)) w.require_opset(11, "Pad by a size that is only known at run time");
+  Axes pads = shape_eval(both, {});
   if (!attribute_holds(w, a.value)) {
     w.require_opset(11, "Pad with a value that f32 cannot hold");
   }

@@ -75,9 +75,10 @@ void with_float(DType t, F&& f) {
 }  // namespace
 
 void PoolPick::infer(const Infer& c, Types& out) {
-  if (!same_type(c.in[0], c.in[1])) {
+  if (c.in[0].dtype != c.in[1].dtype) {
     c.fail(cat("expected operands of one type, got ", c.in[0], " and ", c.in[1]));
   }
+  unify(c, c.in[0].shape, c.in[1].shape, "sizes of the operands");
   out.push_back({c.in[0].dtype, pooled_shape(c, c.in[0].shape, c.as<Attrs>())});
 }
 
@@ -97,9 +98,10 @@ Grads PoolPick::vjp(const Call& c) {
 
 void PoolScatter::infer(const Infer& c, Types& out) {
   Shape pooled = pooled_shape(c, c.in[0].shape, c.as<Attrs>());
-  if (!same_shape(pooled, c.in[1].shape) || c.in[0].dtype != c.in[1].dtype) {
+  if (c.in[0].dtype != c.in[1].dtype) {
     c.fail(cat("expected a gradient of shape ", pooled, ", got ", c.in[1]));
   }
+  unify(c, pooled, c.in[1].shape, "sizes of the gradient");
   out.push_back(c.in[0]);
 }
 
@@ -158,9 +160,7 @@ void AvgPool2d::to_onnx(OnnxWriter& w) {
 void AvgPool2dGrad::infer(const Infer& c, Types& out) {
   const auto& a = c.as<Attrs>();
   Shape pooled = pooled_shape(c, a.input, a);
-  if (!same_shape(pooled, c.in[0].shape)) {
-    c.fail(cat("expected a gradient of shape ", pooled, ", got ", c.in[0]));
-  }
+  unify(c, pooled, c.in[0].shape, "sizes of the gradient");
   out.push_back({c.in[0].dtype, a.input});
 }
 

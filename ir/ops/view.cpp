@@ -36,32 +36,49 @@ bool restride_ones(const Shape& sizes, StridedView& v) {
 
 }  // namespace
 
-void Reshape::infer(const Infer& c, Types& out) {
-  const Shape& want = c.as<Attrs>().shape;
-  Dim have = shape_numel(c.in[0].shape);
-  int unknown = -1;
+Dim reshape_size(const Shape& have, const Shape& want, size_t unknown) {
+  Shape rest = have;
   Dim known(1);
   for (size_t i = 0; i < want.size(); ++i) {
-    if (!want[i].is(-1)) {
+    if (i == unknown) continue;
+    auto equal = [&](Dim d) { return dim_equal(d, want[i]) == Truth::Yes; };
+    auto at = std::find_if(rest.begin(), rest.end(), equal);
+    if (at == rest.end()) {
       known = known * want[i];
-      continue;
+    } else {
+      rest.erase(static_cast<size_t>(at - rest.begin()));
     }
-    if (unknown >= 0) c.fail(cat("expected at most one -1, got shape ", want));
-    unknown = static_cast<int>(i);
   }
+  Dim all = shape_numel(rest);
+  auto refuse = [&](const std::string& why) {
+    fail("reshape", cat("cannot reshape ", have, " to ", want, ": ", why), "", current_loc());
+  };
+  if (known.is(0) || !dim_decide_less(Dim(0), known)) refuse("-1 is not clear beside sizes of 0");
+  Dim size = all / known;
+  if (!(size * known).same_as(all) && !dim_decide_equal(size * known, all)) {
+    refuse(cat(all, " elements do not divide by ", known));
+  }
+  return size;
+}
+
+void Reshape::infer(const Infer& c, Types& out) {
+  const Shape& want = c.as<Attrs>().shape;
   Shape shape = want;
-  if (unknown >= 0) {
-    Dim size = known.is(0) ? Dim(0) : have / known;
-    if (known.is(0) || !(size * known).same_as(have)) {
-      c.fail(cat("cannot reshape ", c.in[0].shape, " to ", want, ": ", have,
-                 " elements do not divide by ", known));
-    }
-    shape[static_cast<size_t>(unknown)] = size;
-  } else if (!have.same_as(known)) {
-    if (dim_equal(have, known) == Truth::No || !dim_decide_equal(have, known)) {
+  auto is_unknown = [](Dim d) { return d.is(-1); };
+  auto unknown = std::find_if(want.begin(), want.end(), is_unknown);
+  if (unknown == want.end()) {
+    Dim have = shape_numel(c.in[0].shape), known = shape_numel(want);
+    if (!have.same_as(known) &&
+        (dim_equal(have, known) == Truth::No || !dim_decide_equal(have, known))) {
       c.fail(cat("cannot reshape ", c.in[0].shape, " to ", want, ": ", have, " and ", known,
                  " elements"));
     }
+  } else {
+    if (std::count_if(want.begin(), want.end(), is_unknown) > 1) {
+      c.fail(cat("expected at most one -1, got shape ", want));
+    }
+    size_t at = static_cast<size_t>(unknown - want.begin());
+    shape[at] = reshape_size(c.in[0].shape, want, at);
   }
   for (Dim d : shape) {
     if (dim_less(d, Dim(0)) == Truth::Yes) c.fail(cat("negative size in shape ", want));
@@ -143,7 +160,8 @@ void Expand::infer(const Infer& c, Types& out) {
   bool ok = want.size() >= have.size();
   for (size_t i = 0; ok && i < have.size(); ++i) {
     Dim w = want[want.size() - have.size() + i];
-    ok = have[i].is(1) || have[i].same_as(w) || dim_equal(have[i], w) == Truth::Yes;
+    ok = have[i].is(1) || have[i].same_as(w) ||
+         (dim_equal(have[i], w) != Truth::No && dim_decide_equal(have[i], w));
   }
   if (!ok) c.fail(cat("cannot expand ", have, " to ", want), "Only axes of size 1 can grow");
   out.push_back({c.in[0].dtype, want});

@@ -89,6 +89,11 @@ struct Unsqueeze : View {
   static void to_onnx(OnnxWriter& w);
 };
 
+/// The size that a -1 at `unknown` of `want` stands for when a tensor of shape `have` is reshaped.
+/// Sizes that occur on both sides cancel first, so that {0, -1} is clear for [0, 6]. Raises
+/// UserError when the other sizes do not divide the elements, or are 0.
+Dim reshape_size(const Shape& have, const Shape& want, size_t unknown);
+
 using ViewOps = OpList<Expand, Permute, Reshape, Slice, Squeeze, Unsqueeze>;
 
 }  // namespace etch::ir

@@ -161,8 +161,9 @@ const std::map<std::string_view, Handler>& handlers() {
        }},
       {"pad",
        [](Cases& c) {
-         c.with<Pad>({c.of({N(), d(3)})}, {{1, 0}, {0, 2}, 1.0});
-         c.with<Pad>({c.of({N(), d(3)})}, {{0, 0}, {0, 0}, 0.0});
+         c.with<Pad>({c.of({N(), d(3)})}, {{d(1), d(0)}, {d(0), d(2)}, 1.0});
+         c.with<Pad>({c.of({N(), d(3)})}, {{d(0), d(0)}, {d(0), d(0)}, 0.0});
+         c.with<Pad>({c.of({N(), M()})}, {{M(), d(0)}, {(4 - N() % 4) % 4, N() + 1}, 2.0});
        }},
       {"permute",
        [](Cases& c) {

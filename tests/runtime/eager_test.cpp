@@ -11,7 +11,7 @@ using namespace etch;
 
 namespace {
 
-Tensor iota(std::initializer_list<SizeList::Item> sizes) {
+Tensor iota(std::initializer_list<SizeArg> sizes) {
   Shape shape = SizeList(sizes).shape();
   return arange(shape_numel(shape), DType::F32).reshape(shape);
 }
