@@ -25,6 +25,12 @@ ETCH_INLINE S clamp_nan(S x, double lo, double hi) {
   return select(lt(x, lo), lit_like(x, lo), select(gt(x, hi), lit_like(x, hi), x));
 }
 
+/// The smaller of x and hi; NaN passes.
+template <class S>
+ETCH_INLINE S at_most(S x, double hi) {
+  return select(gt(x, hi), lit_like(x, hi), x);
+}
+
 inline constexpr double kInf = __builtin_inf();
 inline constexpr double kNan = __builtin_nan("");
 

@@ -11,18 +11,33 @@ namespace etch::ir::math::f32 {
 inline constexpr double kShift = 0x1.8p23;
 inline constexpr int kShiftBits = 0x4b400000;
 
-/// e^x * 2^extra without intermediate overflow; x is clamped to where the result is 0 or inf.
-/// k = rint(x / ln 2), r = x - k ln 2, e^x = 2^k (1 + r + r^2 P(r)).
+/// e^x = y 2^k: k = rint(x / ln 2), r = x - k ln 2, y = 1 + r + r^2 P(r). |x| < 2^20.
+/// `shifted` is the f32 whose bits are kShiftBits + k.
 template <class S>
-ETCH_INLINE S exp_scaled(S x, int extra) {
-  S c = clamp_nan(x, -104, 91);
-  S t = fma(c, 0x1.715476p+0, kShift);
+struct ExpParts {
+  S y, shifted;
+};
+template <class S>
+ETCH_INLINE ExpParts<S> exp_parts(S x) {
+  S t = fma(x, 0x1.715476p+0, kShift);
   S k = t - kShift;
-  auto ki = bitcast<int32_t>(t) - (kShiftBits - extra);
-  S r = fma(k, -0x1.62e4p-1, c);
+  S r = fma(k, -0x1.62e4p-1, x);
   r = fma(k, -0x1.7f7d1cp-20, r);
   S p = horner(r, 0x1.6d1606p-10, 0x1.12106cp-7, 0x1.555516p-5, 0x1.5554d8p-3, 0x1p-1);
-  return scale_f32(1 + fma(p, r * r, r), ki);
+  return {1 + fma(p, r * r, r), t};
+}
+
+/// e^x * 2^extra without intermediate overflow; x is clamped to where the result is 0 or inf.
+template <class S>
+ETCH_INLINE S exp_scaled(S x, int extra) {
+  ExpParts<S> e = exp_parts(clamp_nan(x, -104, 91));
+  return scale_f32(e.y, bitcast<int32_t>(e.shifted) - (kShiftBits - extra));
+}
+/// e^x where the result is normal: -87 <= x <= 87, or NaN. Same bits as exp, in fewer steps.
+template <class S>
+ETCH_INLINE S exp_normal(S x) {
+  ExpParts<S> e = exp_parts(x);
+  return e.y * bitcast<float>((bitcast<int32_t>(e.shifted) - (kShiftBits - 127)) << 23);
 }
 
 template <class S>
@@ -139,7 +154,7 @@ ETCH_INLINE S tanh(S x) {
   S a = abs(x), u = a * a;
   S p = horner(u, -0x1.8f8de4p-8, 0x1.58048ep-6, -0x1.b9258ap-5, 0x1.110e1cp-3, -0x1.555552p-2);
   S near = fma(u * p, a, a);
-  S far = 1 - 2 / (exp_scaled(a + a, 0) + 1);
+  S far = 1 - 2 / (exp_normal(at_most(a + a, 80)) + 1);
   return copysign(select(lt(a, 0.625), near, far), x);
 }
 
@@ -163,10 +178,10 @@ ETCH_INLINE S erf(S x) {
   S a = abs(x), u = a * a;
   S p = horner(u, 0x1.4a569p-14, -0x1.a45088p-11, 0x1.54127p-8, -0x1.b7fabap-6, 0x1.ce2d1p-4,
                -0x1.81273ep-2, 0x1.06eba8p-3);
-  S c = clamp_nan(a, 0, 3.925);
+  S c = at_most(a, 3.925);
   S r = horner(c, -0x1.c7ef72p-17, 0x1.51dbecp-12, -0x1.c6aeb4p-9, 0x1.749878p-6, -0x1.a8401p-4,
                -0x1.470d12p-1, -0x1.204ac2p+0, -0x1.6ddbep-11);
-  S far = 1 - exp_scaled(r, 0);
+  S far = 1 - exp_normal(r);
   return copysign(select(lt(a, 1), fma(p, a, a), far), x);
 }
 
