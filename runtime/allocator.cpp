@@ -4,6 +4,10 @@
 #include <bit>
 #include <cstdlib>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include "ir/support/error.h"
 
 namespace etch::runtime {
@@ -12,6 +16,18 @@ namespace {
 constexpr size_t kSmallest = 64;
 constexpr int kClasses = 4 * 40;                     // four per power of two
 constexpr size_t kCachePerClass = size_t{64} << 20;  // bytes kept per class and thread
+
+constexpr size_t kHugePage = size_t{2} << 20;
+
+/// Memory of the system. Large blocks ask for huge pages: a fault and a TLB entry per 2 MiB.
+void* system_block(size_t size) {
+  if (size < 2 * kHugePage) return std::aligned_alloc(kSmallest, size);
+  void* block = std::aligned_alloc(kHugePage, (size + kHugePage - 1) / kHugePage * kHugePage);
+#if defined(MADV_HUGEPAGE)
+  if (block != nullptr) madvise(block, size, MADV_HUGEPAGE);
+#endif
+  return block;
+}
 
 std::atomic<size_t> live_bytes{0}, cached_bytes{0}, peak_bytes{0};
 std::atomic<size_t> budget{~size_t{0}};
@@ -89,7 +105,7 @@ void* allocate(size_t bytes) {
   }
   size_t limit = budget.load(std::memory_order_relaxed);
   size_t total = live_bytes.load(std::memory_order_relaxed) + size;
-  void* block = total > limit ? nullptr : std::aligned_alloc(kSmallest, size);
+  void* block = total > limit ? nullptr : system_block(size);
   if (block == nullptr) {
     fail("memory",
          cat("cannot allocate ", bytes, " bytes: ", live_bytes.load(), " are in use",
