@@ -88,7 +88,7 @@ struct LlvmModule {
 };
 inline constexpr int kLlvmModuleAbi = 1;
 /// Changes with every change of generated code.
-inline constexpr std::string_view kGeneratorVersion = "1";
+inline constexpr std::string_view kGeneratorVersion = "2";
 /// The opened module; throws UserError (Unavailable) naming the places searched.
 const LlvmModule& llvm_module();
 

@@ -88,11 +88,6 @@ void Emitter::column_stage(Blocks& blocks, int stage) {
     Value* length =
         b_.CreateBinaryIntrinsic(Intrinsic::smin, b_.CreateSub(n, c), b_.getInt64(kChunk));
     Value* used = b_.CreateBinaryIntrinsic(Intrinsic::smin, length, b_.getInt64(kLanes));
-    loop(b_.getInt64(0), used, 1, [&](Value* lane) {
-      for (const Part& p : parts) {
-        store_pair(*p.acc, identity(*p.acc, lanes_), p.acc->lanes, lane, p.skip, nullptr);
-      }
-    });
     column_inner(blocks, stage, accs, c, b_.CreateAdd(c, length));
     fold_columns(parts, used);
     push_chunk(b_.CreateLShr(c, b_.getInt64(12)), parts, lanes_);
@@ -129,6 +124,9 @@ void Emitter::column_inner(Blocks& blocks, int stage, const std::vector<Acc>& ac
            Value* flat = b_.CreateAdd(start, j);
            // Chunks begin at multiples of 4096, so the flat number gives the lane.
            Value* lane = b_.CreateAnd(flat, b_.getInt64(kLanes - 1));
+           // The first of a lane meets the identity instead of what an earlier chunk left there.
+           Value* first =
+               b_.CreateICmpULT(b_.CreateAnd(flat, b_.getInt64(kChunk - 1)), b_.getInt64(kLanes));
            for (size_t u = 0; u < rows.size(); ++u) {
              Frame f = child(rows[u]);
              set_index(f, last, j);
@@ -137,7 +135,11 @@ void Emitter::column_inner(Blocks& blocks, int stage, const std::vector<Acc>& ac
              for (const Acc& a : accs) {
                Pair v{get(f, plan_.nodes[a.node].in[0]), nullptr};
                if (a.arg) v.index = splat(flat, lanes_);
-               v = combine(a, load_pair(a, a.lanes, lane, skip, lanes_, nullptr), v);
+               Pair before = load_pair(a, a.lanes, lane, skip, lanes_, nullptr);
+               Pair none = identity(a, lanes_);
+               before.value = b_.CreateSelect(first, none.value, before.value);
+               if (a.arg) before.index = b_.CreateSelect(first, none.index, before.index);
+               v = combine(a, before, v);
                store_pair(a, v, a.lanes, lane, skip, nullptr);
              }
              if (stage == plan_.store_stage) store_all(f, true);

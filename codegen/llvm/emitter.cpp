@@ -34,6 +34,7 @@ Emitter::Emitter(Module& module, const KernelPlan& plan, const Target& target,
 }
 
 void Emitter::run() {
+  find_idioms();
   switch (plan_.skeleton) {
     case Skeleton::Pointwise:
       emit_pointwise();
@@ -316,10 +317,13 @@ void Emitter::evaluate(Frame& f, ArrayRef<uint32_t> roots, uint64_t axes, int la
     const ir::ExprNode& n = plan_.nodes[id];
     if (!need[id] || n.op == Prim::Reduce || find(f, id) != nullptr) continue;
     bool here = (plan_.axes[id] & ~axes) == 0;
-    for (int i = 0; i < ir::arity(n.op); ++i) {
-      need[n.in[i]] = true;
-      if (!here) vector[n.in[i]] = true;
-    }
+    auto needs = [&](uint32_t in) {
+      need[in] = true;
+      if (!here) vector[in] = true;
+    };
+    const Idiom* idiom = idiom_at(f, id);
+    const uint32_t* in = idiom != nullptr ? idiom->in : n.in;
+    for (int i = 0; i < (idiom != nullptr ? idiom->count : ir::arity(n.op)); ++i) needs(in[i]);
   }
   for (uint32_t r : roots) vector[r] = true;
   for (uint32_t id = 0; id < need.size(); ++id) {
@@ -357,6 +361,10 @@ Value* Emitter::emit_node(Frame& f, uint32_t id) {
       break;
   }
   SmallVector<Value*, 4> in;
+  if (const Idiom* idiom = idiom_at(*at, id)) {
+    for (int i = 0; i < idiom->count; ++i) in.push_back(get(*at, idiom->in[i]));
+    return emit_idiom(*idiom, in);
+  }
   for (int i = 0; i < ir::arity(n.op); ++i) in.push_back(get(*at, n.in[i]));
   DType t = plan_.nodes[n.in[n.op == Prim::Select ? 1 : 0]].dtype;
   return emit_prim(b_, n.op, t, n.dtype, in);

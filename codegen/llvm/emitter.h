@@ -38,6 +38,13 @@ class Emitter {
           const CompileOptions& options, EntryInfo& info);
   void run();
 
+  /// A node that is computed from other nodes than its operands, in fewer steps (idioms.cpp).
+  struct Idiom {
+    enum Kind : uint8_t { Scale, Clamp } kind = Scale;
+    uint32_t in[3] = {};
+    int count = 0;
+  };
+
  private:
   // Arguments, loaded once in the entry block.
   Value* field(unsigned i);
@@ -80,6 +87,9 @@ class Emitter {
   void evaluate(Frame& f, llvm::ArrayRef<uint32_t> roots, uint64_t axes = ~uint64_t{0},
                 int lanes = 1);
   Value* emit_node(Frame& f, uint32_t id);
+  void find_idioms();
+  const Idiom* idiom_at(const Frame& f, uint32_t id) const;
+  Value* emit_idiom(const Idiom& i, llvm::ArrayRef<Value*> in);
   Value* emit_load(Frame& f, const ir::ExprNode& n);
   Value* emit_index(Frame& f, int axis);
   Value* lane_numbers(int lanes, unsigned width = 64);
@@ -180,6 +190,7 @@ class Emitter {
   int vector_bits_ = 256;
   int lanes_ = 8;
   llvm::DenseMap<uint64_t, Value*> arguments_;
+  llvm::DenseMap<uint32_t, Idiom> idioms_;  // per node that is one
   Value* inner_points_ = nullptr;
   std::vector<bool> kept_done_;             // kept values that an earlier stage has written
   llvm::DenseMap<uint32_t, Acc> row_accs_;  // per Reduce node: its memory, shared by all rows

@@ -47,6 +47,22 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target, const Co
                              llvm::CodeModel::Small, level, /*JIT=*/false));
 }
 
+/// This thread's machine for a target: making one costs as much as a small kernel.
+llvm::TargetMachine* machine_for(const Target& target, const CompileOptions& o) {
+  struct Kept {
+    std::string key;
+    std::unique_ptr<llvm::TargetMachine> machine;
+  };
+  thread_local Kept kept[2];  // one per tier
+  Kept& k = kept[o.tier == 0 ? 0 : 1];
+  std::string key = target.cpu + " " + target.features;
+  if (k.machine == nullptr || k.key != key) {
+    k.machine = make_machine(target, o);
+    k.key = std::move(key);
+  }
+  return k.machine.get();
+}
+
 /// Builds the IR of all kernels; false with a reason when one is not supported.
 bool build(llvm::Module& module, std::span<const KernelPlan> kernels, const Target& target,
            const CompileOptions& options, std::vector<EntryInfo>& entries, std::string& reason) {
@@ -66,7 +82,7 @@ bool compile(std::span<const KernelPlan> kernels, const Target& target,
     reason = "native code starts at AVX2";
     return false;
   }
-  auto machine = make_machine(target, options);
+  llvm::TargetMachine* machine = machine_for(target, options);
   if (machine == nullptr) {
     reason = "LLVM has no x86-64 target";
     return false;

@@ -7,12 +7,9 @@ using namespace llvm;
 
 namespace {
 
-/// Independent copies of the body per iteration: enough to hide latencies, short code for long
-/// bodies.
-int unroll_for(size_t nodes, int tier) {
-  if (tier == 0) return 1;
-  return nodes <= 24 ? 4 : nodes <= 90 ? 2 : 1;
-}
+/// Copies of the body per iteration. Processors overlap iterations by themselves; two copies of a
+/// short body save loop overhead, more only take time to compile.
+int unroll_for(size_t nodes, int tier) { return tier > 0 && nodes <= 24 ? 2 : 1; }
 
 bool has_narrow_access(const KernelPlan& p) {
   for (int i = 0; i < static_cast<int>(p.loads.size() + p.stores.size()); ++i) {

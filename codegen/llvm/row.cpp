@@ -111,7 +111,7 @@ std::vector<Emitter::Pair> Emitter::row_values(const Frame& stretch, int stage, 
 }
 
 void Emitter::row_loop(Value* p, Value* j0, Value* j1, AtElements body) {
-  int copies = options_.tier > 0 && plan_.nodes.size() <= 60 ? 2 : 1;
+  int copies = options_.tier > 0 && plan_.nodes.size() <= 24 ? 2 : 1;
   int64_t step = int64_t{lanes_} * copies;
   Value* start = b_.CreateSub(p, j0);
   Value* full = b_.CreateAnd(b_.CreateSub(j1, j0), b_.getInt64(static_cast<uint64_t>(-step)));
