@@ -6,6 +6,7 @@
 #include "ir/registry.h"
 #include "runtime/interp/loops.h"
 #include "runtime/isa.h"
+#include "runtime/stream.h"
 #include "runtime/threads.h"
 
 namespace etch::runtime {
@@ -109,15 +110,29 @@ Tensor try_direct(const ir::OpDef& op, std::span<const Tensor> in, const void*) 
     loop({o.numel, o.data, {a.data, b.data, nullptr}});
     return out;
   }
-  size_t in_size = itemsize(a.dtype), out_size = itemsize(result);
+  int64_t in_size = static_cast<int64_t>(itemsize(a.dtype));
+  int64_t out_size = static_cast<int64_t>(itemsize(result));
+  const bool streaming =
+      worth_streaming(o.numel * out_size, mask == 0 ? static_cast<int>(in.size()) : 1,
+                      ir::is_func(d->prim[static_cast<size_t>(a.dtype)]) ? 8 : 1);
   parallel_for(o.numel, kGrain, [&](int64_t begin, int64_t end) {
-    auto at = [&](const TensorImpl& t, unsigned bit) {
+    auto at = [&](const TensorImpl& t, unsigned bit, int64_t i) {
       auto* p = static_cast<const std::byte*>(t.data);
-      return (mask & bit) != 0 ? p : p + static_cast<size_t>(begin) * in_size;
+      return (mask & bit) != 0 ? p : p + i * in_size;
     };
-    loop({end - begin,
-          static_cast<std::byte*>(o.data) + static_cast<size_t>(begin) * out_size,
-          {at(a, 1), at(b, 2), nullptr}});
+    auto* to = static_cast<std::byte*>(o.data);
+    if (!streaming) {
+      loop({end - begin, to + begin * out_size, {at(a, 1, begin), at(b, 2, begin), nullptr}});
+      return;
+    }
+    constexpr int64_t kPiece = 256;  // short: stores then overlap with the next loads
+    alignas(64) std::byte piece[kPiece * sizeof(int64_t)];
+    for (int64_t i = begin; i < end; i += kPiece) {
+      int64_t n = std::min(kPiece, end - i);
+      loop({n, piece, {at(a, 1, i), at(b, 2, i), nullptr}});
+      stream_copy(to + i * out_size, piece, static_cast<size_t>(n * out_size));
+    }
+    stream_fence();
   });
   return out;
 }

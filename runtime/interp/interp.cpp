@@ -17,6 +17,7 @@ namespace {
 
 constexpr int64_t kShortRow = 256;        // rows up to this long share a block
 constexpr int64_t kKeptElements = 32768;  // a kept value of a tile stays within L2
+constexpr int64_t kBareElements = 32768;  // of a tile of rows that are only reduced
 constexpr double kGrainCost = 200000;     // vector-element operations worth a thread's wake-up
 
 int64_t product(std::span<const int64_t> sizes) {
@@ -45,6 +46,28 @@ bool prefers_columns(const Kernel& k, const BoundKernel& b) {
   return columns > rows;
 }
 
+/// Whether all that happens at inner points is reducing loads whose rows are contiguous.
+bool only_reduces_rows(const Kernel& k, const BoundKernel& b) {
+  if (b.inner_points < 2 || b.inner_points > kReduceChunk) return false;
+  for (const ir::loop::Store& s : k.stores) {
+    if (s.inner) return false;
+  }
+  const size_t axes = static_cast<size_t>(k.axes()), outer = k.outer.size();
+  for (const ir::ExprNode& n : k.exprs.nodes()) {
+    if (n.op != ir::Prim::Reduce) continue;
+    ir::ReduceKind kind = k.reductions[n.bits].kind;
+    const ir::ExprNode& from = k.exprs.node(n.in[0]);
+    if (kind == ir::ReduceKind::ArgMax || kind == ir::ReduceKind::ArgMin) return false;
+    if (from.op != ir::Prim::Load) return false;
+    AxisRange inner{b.sizes.data() + outer, b.strides.data() + from.bits * axes + outer,
+                    static_cast<int>(axes - outer)};
+    if (inner.linear_span(1) < b.inner_points) return false;
+    // Sizes of one may leave a stride of nought, which the plan does not see as inner.
+    if (k.loads[from.bits].strides.back().is(0)) return false;
+  }
+  return true;
+}
+
 Shape2 reduction_shape(const Kernel& k, const BoundKernel& b, bool apart) {
   Shape2 shape;
   shape.tile_axes = static_cast<int>(k.outer.size());
@@ -53,7 +76,8 @@ Shape2 reduction_shape(const Kernel& k, const BoundKernel& b, bool apart) {
   if (shape.columns) {
     shape.keep = n * kColumns <= kKeptElements * 2;
   } else {
-    shape.single = n > kShortRow || n == 0 || b.outer_points < 2;
+    shape.bare = !apart && only_reduces_rows(k, b);
+    shape.single = !shape.bare && (n > kShortRow || n == 0 || b.outer_points < 2);
     shape.keep = n <= kKeptElements;
   }
   if (apart) {
@@ -85,15 +109,16 @@ Shape2 pointwise_shape(const Kernel& k, const BoundKernel& b) {
 
 /// Plans by instruction set and way of walking, made when first needed.
 struct Block::Plans {
-  static constexpr size_t kShapes = 2 * (kMaxRank * 2 + 1) + 8;
+  static constexpr size_t kShapes = 2 * (kMaxRank * 2 + 1) + 16;
   std::mutex mutex;
   std::atomic<const BlockPlan*> made[kIsaCount][kShapes] = {};
   std::vector<std::unique_ptr<BlockPlan>> owned;
 
   const BlockPlan& get(const Kernel& k, Shape2 s) {
     Isa isa = active_isa();
-    size_t at = k.reductions.empty() ? 8 + static_cast<size_t>(s.tile_axes) * 2 + s.single
-                                     : static_cast<size_t>(s.columns) * 4 + s.single * 2u + s.keep;
+    size_t at = k.reductions.empty()
+                    ? 16 + static_cast<size_t>(s.tile_axes) * 2 + s.single
+                    : static_cast<size_t>(s.columns) * 8 + s.bare * 4u + s.single * 2u + s.keep;
     std::atomic<const BlockPlan*>& slot = made[static_cast<size_t>(isa)][at];
     if (const BlockPlan* p = slot.load(std::memory_order_acquire)) return *p;
     std::scoped_lock lock(mutex);
@@ -114,7 +139,7 @@ void run_pointwise(Runner& r, const BlockPlan& plan, const BoundKernel& b, int64
                    int64_t end) {
   const size_t tile_axes = static_cast<size_t>(plan.shape.tile_axes);
   const int64_t n = product(std::span<const int64_t>(b.sizes).subspan(tile_axes));
-  const int64_t together = plan.shape.single ? 1 : kBlock / n;
+  const int64_t together = plan.shape.single ? 1 : plan.block / n;
   while (begin < end) {
     int64_t row = begin / n, from = begin - row * n;
     if (from != 0 || end - begin < n) {
@@ -132,7 +157,8 @@ void run_pointwise(Runner& r, const BlockPlan& plan, const BoundKernel& b, int64
 /// Outer points per tile.
 int64_t tile_points(const BlockPlan& plan, const BoundKernel& b) {
   if (plan.shape.columns) return kColumns;
-  return plan.shape.single ? 1 : kBlock / b.inner_points;
+  if (plan.shape.bare) return std::clamp<int64_t>(kBareElements / b.inner_points, 1, plan.block);
+  return plan.shape.single ? 1 : plan.block / b.inner_points;
 }
 
 /// One tile at a time, its chunks spread over the pool. Same bits: chunk results fold by index.
@@ -214,7 +240,7 @@ void Block::run_parallel(const BoundKernel& b, void* const* buffers) const {
   if (pointwise) {
     int64_t n =
         product(std::span<const int64_t>(b.sizes).subspan(static_cast<size_t>(shape.tile_axes)));
-    unit = shape.single ? kBlock : kBlock / n * n;
+    unit = shape.single ? plan.block : plan.block / n * n;
   }
   const int64_t units = (b.outer_points + unit - 1) / unit;
   int64_t grain =

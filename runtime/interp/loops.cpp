@@ -24,6 +24,9 @@ namespace etch::runtime {
 LoopFn find_loop(ir::Prim op, DType in, DType out, unsigned scalar_mask, Isa isa) {
   ETCH_ON_ISA(isa, find_loop(op, in, out, scalar_mask));
 }
+LoopFn find_fused(Fused f, unsigned scalar_mask, Isa isa) {
+  ETCH_ON_ISA(isa, find_fused(f, scalar_mask));
+}
 const LaneLoops* lane_loops(LaneOp op, DType t, Isa isa) { ETCH_ON_ISA(isa, lane_loops(op, t)); }
 const ArgLoops* arg_loops(LaneOp op, DType t, Isa isa) { ETCH_ON_ISA(isa, arg_loops(op, t)); }
 const CopyLoops* copy_loops(size_t itemsize, Isa isa) { ETCH_ON_ISA(isa, copy_loops(itemsize)); }

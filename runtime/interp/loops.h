@@ -38,8 +38,10 @@ struct LaneLoops {
   void (*init)(void* acc);
   /// acc[i mod 64] op= x[i] for i in [0, n). Call again with more elements only after n % 64 == 0.
   void (*step)(void* acc, const void* x, int64_t n);
-  /// Folds into acc[0]; lanes from `used` on hold the identity (and cost nothing).
+  /// Folds into acc[0]; lanes from `used` on hold the identity.
   void (*fold)(void* acc, int64_t used);
+  /// out[r] = the whole reduction of the n elements at x + r * n, 0 < n <= one chunk.
+  void (*rows)(void* out, const void* x, int64_t n, int64_t rows);
 };
 /// nullptr when the type has no such reduction.
 const LaneLoops* lane_loops(LaneOp op, DType t, Isa isa);
@@ -60,6 +62,8 @@ const ArgLoops* arg_loops(LaneOp op, DType t, Isa isa);
 struct CopyLoops {
   void (*gather)(void* out, const void* in, int64_t n, int64_t in_stride);
   void (*scatter)(void* out, const void* in, int64_t n, int64_t out_stride);
+  /// Each of `rows` elements n times in a row.
+  void (*spread)(void* out, const void* in, int64_t n, int64_t rows);
 };
 /// itemsize 1, 2, 4 or 8; nullptr otherwise.
 const CopyLoops* copy_loops(size_t itemsize, Isa isa);

@@ -1,7 +1,7 @@
 // What each of the per-ISA loop files provides. Private to loops*.cpp.
 #pragma once
 
-#include "runtime/interp/loops.h"
+#include "runtime/interp/fused.h"
 
 namespace etch::runtime {
 
@@ -9,6 +9,7 @@ namespace etch::runtime {
   namespace isa {                                                                               \
   LoopFn find_loop(ir::Prim op, DType in, DType out, unsigned scalar_mask);                     \
   LoopFn find_func_loop(ir::Prim op, DType in, unsigned scalar_mask);                           \
+  LoopFn find_fused(Fused f, unsigned scalar_mask);                                             \
   const LaneLoops* lane_loops(LaneOp op, DType t);                                              \
   const ArgLoops* arg_loops(LaneOp op, DType t);                                                \
   const CopyLoops* copy_loops(size_t itemsize);                                                 \

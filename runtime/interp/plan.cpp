@@ -4,6 +4,7 @@
 
 #include "ir/scalar/eval.h"
 #include "ir/support/error.h"
+#include "runtime/interp/fused.h"
 
 namespace etch::runtime {
 
@@ -68,6 +69,7 @@ class Planner {
 
   BlockPlan build() {
     classify();
+    find_fused_nodes();
     plan_.reductions = static_cast<int>(k_.reductions.size());
     int stages = 1;
     for (int s : stage_) stages = std::max(stages, s + 1);
@@ -84,6 +86,12 @@ class Planner {
       outer_stores(s);
       blocks(s, work[static_cast<size_t>(s)]);
     }
+    size_t live = 0;
+    for (const Slot& slot : plan_.slots) {
+      if (slot.kind == SlotKind::Register || slot.kind == SlotKind::Repeat) live += slot.itemsize;
+    }
+    if (!plan_.shape.columns)
+      plan_.block = live <= 4 ? 4 * kBlock : live <= 12 ? 2 * kBlock : kBlock;
     return std::move(plan_);
   }
 
@@ -123,6 +131,30 @@ class Planner {
     }
   }
 
+  /// Inner values that have a loop for their whole expression.
+  void find_fused_nodes() {
+    fused_.resize(k_.exprs.size());
+    std::vector<int> uses(k_.exprs.size(), 0);
+    for (const ExprNode& n : k_.exprs.nodes()) {
+      for (int i = 0; i < arity(n.op); ++i) ++uses[n.in[i]];
+    }
+    for (const loop::Store& s : k_.stores) ++uses[s.value];
+    for (uint32_t id = 0; id < k_.exprs.size(); ++id) {
+      if (level_[id] != Level::Inner) continue;
+      std::optional<FusedNode> f = match_fused(k_.exprs, id);
+      if (!f || find_fused(f->kind, 0, plan_.isa) == nullptr) continue;
+      // What is computed outside the blocks stays there, and functions are not computed twice.
+      bool fits = std::all_of(f->inside.begin(), f->inside.end(), [&](uint32_t in) {
+        return level_[in] == Level::Inner && (uses[in] == 1 || !is_func(node(in).op));
+      });
+      if (fits) fused_[id] = std::move(f);
+    }
+  }
+  std::span<const uint32_t> operands(uint32_t id) const {
+    if (fused_[id]) return fused_[id]->operands;
+    return {node(id).in, static_cast<size_t>(arity(node(id).op))};
+  }
+
   int add_slot(SlotKind kind, DType t, int ref = -1) {
     plan_.slots.push_back({kind, static_cast<uint8_t>(itemsize(t)), ref});
     return static_cast<int>(plan_.slots.size()) - 1;
@@ -137,12 +169,15 @@ class Planner {
   }
 
   /// The loop for `n` with as many of the `wanted` operands scalar as there is one for.
-  LoopFn pick_loop(const ExprNode& n, unsigned wanted, unsigned& mask) const {
+  LoopFn pick_loop(uint32_t id, unsigned wanted, unsigned& mask) const {
+    const ExprNode& n = node(id);
     DType in = node(n.in[n.op == Prim::Select ? 1 : 0]).dtype;
     for (int drop = 0; drop <= 3; ++drop) {
       for (unsigned m = 0; m < 8; ++m) {
         if ((m & ~wanted) != 0 || __builtin_popcount(wanted & ~m) != drop) continue;
-        if (LoopFn fn = find_loop(n.op, in, n.dtype, m, plan_.isa)) {
+        LoopFn fn = fused_[id] ? find_fused(fused_[id]->kind, m, plan_.isa)
+                               : find_loop(n.op, in, n.dtype, m, plan_.isa);
+        if (fn != nullptr) {
           mask = m;
           return fn;
         }
@@ -173,7 +208,7 @@ class Planner {
     for (int i = 0; i < arity(n.op); ++i) {
       if (one || scalar_slot(level_[n.in[i]])) wanted |= 1u << i;
     }
-    instr.fn = pick_loop(n, wanted, mask);
+    instr.fn = pick_loop(id, wanted, mask);
     for (int i = 0; i < arity(n.op); ++i) {
       bool repeat = ((wanted & ~mask) >> i & 1) != 0 && !one;
       instr.in[i] = repeat ? tile_repeat(n.in[i], stage_[id]) : slot_[n.in[i]];
@@ -239,8 +274,7 @@ class Planner {
         continue;
       }
       out.push_back(id);
-      const ExprNode& n = node(id);
-      for (int i = 0; i < arity(n.op); ++i) want[n.in[i]] = true;
+      for (uint32_t in : operands(id)) want[in] = true;
     }
     std::reverse(out.begin(), out.end());
     for (uint32_t id : out) computed_[id] = true;
@@ -263,7 +297,7 @@ class Planner {
     Stage& st = stage(s);
     last_use_.assign(k_.exprs.size(), 0);
     for (uint32_t id : work) {
-      for (int i = 0; i < arity(node(id).op); ++i) last_use_[node(id).in[i]] = id;
+      for (uint32_t in : operands(id)) last_use_[in] = id;
     }
     free_.clear();
     attach(s, work, false);
@@ -287,26 +321,24 @@ class Planner {
     Stage& st = stage(s);
     Instr instr;
     unsigned wanted = 0, mask = 0;
-    for (int i = 0; i < arity(n.op); ++i) {
-      if (scalar_slot(level_[n.in[i]])) wanted |= 1u << i;
+    std::span<const uint32_t> in = operands(id);
+    for (size_t i = 0; i < in.size(); ++i) {
+      if (scalar_slot(level_[in[i]])) wanted |= 1u << i;
     }
-    instr.fn = pick_loop(n, wanted, mask);
-    for (int i = 0; i < arity(n.op); ++i) {
+    instr.fn = pick_loop(id, wanted, mask);
+    for (size_t i = 0; i < in.size(); ++i) {
       bool scalar = (mask >> i & 1) != 0;
-      instr.in[i] = scalar ? slot_[n.in[i]] : block_slot(n.in[i], s);
+      instr.in[i] = scalar ? slot_[in[i]] : block_slot(in[i], s);
     }
     // Operands that end here make room: for the result itself when the sizes agree.
     std::vector<int> later;
-    for (int i = 0; i < arity(n.op); ++i) {
-      uint32_t in = n.in[i];
-      bool again = std::find(n.in, n.in + i, in) != n.in + i;
-      if (again || level_[in] != Level::Inner || last_use_[in] != id) continue;
-      const Slot& slot = plan_.slots[static_cast<size_t>(slot_[in])];
+    for (size_t i = 0; i < in.size(); ++i) {
+      bool again = std::find(in.begin(), in.begin() + i, in[i]) != in.begin() + i;
+      if (again || level_[in[i]] != Level::Inner || last_use_[in[i]] != id) continue;
+      int taken = slot_[in[i]];
+      const Slot& slot = plan_.slots[static_cast<size_t>(taken)];
       if (slot.kind != SlotKind::Register) continue;
-      if (slot.itemsize == itemsize(n.dtype))
-        free_.push_back(slot_[in]);
-      else
-        later.push_back(slot_[in]);
+      (slot.itemsize == itemsize(n.dtype) ? free_ : later).push_back(taken);
     }
     slot_[id] = result_slot(id, s);
     instr.out = slot_[id];
@@ -314,6 +346,8 @@ class Planner {
     st.compute.push_back(instr);
     st.steps.push_back({BlockStep::Compute, static_cast<int>(st.compute.size()) - 1});
     plan_.cost += is_func(n.op) ? 8 : 1;
+    if (!fused_[id]) return;
+    for (uint32_t i : fused_[id]->inside) plan_.cost += is_func(node(i).op) ? 8 : 1;
   }
 
   int result_slot(uint32_t id, int s) {
@@ -398,6 +432,7 @@ class Planner {
   std::vector<bool> computed_, kept_;
   std::vector<uint32_t> last_use_;
   std::vector<int> free_;
+  std::vector<std::optional<FusedNode>> fused_;
 };
 
 }  // namespace

@@ -12,8 +12,8 @@
 
 namespace etch::runtime {
 
-inline constexpr int64_t kBlock = 512;
-inline constexpr int64_t kColumns = 128;  // tile points of a column plan at most
+inline constexpr int64_t kBlock = 512;   // elements of a block at least
+inline constexpr int64_t kColumns = 96;  // tile points of a column plan: 64 lanes fit L1
 
 /// How a kernel is walked.
 struct Shape2 {
@@ -21,6 +21,7 @@ struct Shape2 {
   bool columns = false;  // a block is inner points x tile points; else tile points x inner points
   bool single = false;   // one tile point per tile
   bool keep = false;     // values that later stages need are kept, else computed again
+  bool bare = false;     // reductions of contiguous rows as they lie in memory, nothing else inside
   bool operator==(const Shape2&) const = default;
 };
 
@@ -81,6 +82,8 @@ struct Stage {
   std::vector<ReduceStep> reduces;
   std::vector<StoreStep> stores;
   bool has_blocks() const { return !steps.empty(); }
+  /// Reads operands only to reduce them.
+  bool only_reduces() const { return compute.empty() && stores.empty(); }
 };
 
 /// Something read through strides: a load, or the position along an axis.
@@ -103,7 +106,8 @@ struct BlockPlan {
   std::vector<std::pair<int, int>> tile_reads;     // slot, source
   std::vector<Stage> stages;
   int reductions = 0;
-  double cost = 0;  // of one inner point, in vector operations
+  int64_t block = kBlock;  // elements: all live values of a block fit L1
+  double cost = 0;         // of one inner point, in vector operations
 };
 
 BlockPlan make_block_plan(const ir::loop::Kernel& k, Shape2 shape, Isa isa);

@@ -1,11 +1,13 @@
 #include "runtime/interp/runner.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <memory>
 #include <utility>
 
 #include "ir/support/error.h"
+#include "runtime/stream.h"
 
 namespace etch::runtime {
 
@@ -37,10 +39,20 @@ WorkspaceScope::WorkspaceScope() {
 }
 WorkspaceScope::~WorkspaceScope() { --workspaces().depth; }
 
+Runner::~Runner() {
+  if (stream_) stream_fence();
+}
+
 Runner::Runner(const BlockPlan& plan, const Kernel& k, const BoundKernel& bound,
                void* const* buffers, Workspace& ws)
     : plan_(plan), ws_(ws) {
   for (size_t i = 0; i < 4; ++i) copy_[i] = copy_loops(size_t{1} << i, plan.isa);
+  int64_t stored = 0;
+  for (const ir::loop::Store& s : k.stores) {
+    int64_t points = bound.outer_points * (s.inner ? bound.inner_points : 1);
+    stored += points * static_cast<int64_t>(itemsize(k.exprs.node(s.value).dtype));
+  }
+  stream_ = worth_streaming(stored, full_loads(k, bound), plan.cost);
   build_windows(k, bound, buffers);
   place_slots(bound);
   run_uniform(bound);
@@ -96,7 +108,7 @@ void Runner::build_windows(const Kernel& k, const BoundKernel& bound, void* cons
 }
 
 void Runner::place_slots(const BoundKernel& bound) {
-  if (!plan_.shape.single) tile_cap_ = plan_.shape.columns ? kColumns : kBlock;
+  if (!plan_.shape.single) tile_cap_ = plan_.shape.columns ? kColumns : plan_.block;
   const size_t tile = static_cast<size_t>(tile_cap_);
   const size_t reductions = static_cast<size_t>(plan_.reductions);
   const size_t columns = plan_.shape.columns ? tile : 1;
@@ -112,11 +124,11 @@ void Runner::place_slots(const BoundKernel& bound) {
       case SlotKind::Kept: {
         bool block = !plan_.shape.single && !plan_.shape.columns;
         size_t n =
-            block ? static_cast<size_t>(kBlock) : columns * static_cast<size_t>(inner_points_);
+            block ? static_cast<size_t>(plan_.block) : columns * static_cast<size_t>(inner_points_);
         return round_up(n * s.itemsize);
       }
       default:
-        return round_up(static_cast<size_t>(kBlock) * s.itemsize);
+        return round_up(static_cast<size_t>(plan_.block) * s.itemsize);
     }
   };
   size_t total = round_up(reductions * sizeof(Accumulator));
@@ -200,17 +212,14 @@ void Runner::fill_repeats(const Stage& stage, int64_t f0, int64_t f1) {
     const std::byte* from = now_[to.ref];
     bool one = slot(to.ref).kind == SlotKind::Uniform || plan_.shape.single;
     if (one) {
-      repeat(base_[s], from, kBlock, to.itemsize);
+      repeat(base_[s], from, plan_.block, to.itemsize);
     } else if (plan_.shape.columns) {
       size_t row = static_cast<size_t>(tile_) * to.itemsize;
       for (int64_t i = 0; i < kBlock / tile_; ++i) {
         std::memcpy(base_[s] + static_cast<size_t>(i) * row, from, row);
       }
     } else {
-      int64_t n = f1 - f0, item = to.itemsize;
-      for (int64_t i = 0; i < tile_; ++i) {
-        repeat(base_[s] + i * n * item, from + i * item, n, to.itemsize);
-      }
+      copies(to.itemsize).spread(base_[s], from, f1 - f0, tile_);
     }
   }
 }
@@ -218,12 +227,20 @@ void Runner::fill_repeats(const Stage& stage, int64_t f0, int64_t f1) {
 void Runner::blocks(const Stage& stage, int64_t f0, int64_t f1, const ChunkResults* results) {
   fill_repeats(stage, f0, f1);
   for (const ReduceStep& r : stage.reduces) acc_[r.reduction].pushed = 0;
-  int64_t step = kBlock;
-  if (plan_.shape.columns) {
+  // Streaming overlaps with reading only if the two take turns often.
+  int64_t step = stream_ ? kBlock : plan_.block;
+  if (stage.only_reduces() && plan_.shape.columns) {
+    step = kReduceLanes;
+  } else if (plan_.shape.columns) {
     step = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(kBlock / tile_)));
     step = std::min(step, kReduceLanes);
   } else if (!plan_.shape.single) {
     step = std::max<int64_t>(f1 - f0, 1);
+  }
+  if (plan_.shape.bare) return reduce_bare_rows(stage, f1 - f0);
+  if (plan_.shape.single && chunks_lie_in_memory(stage, f0, f1)) {
+    reduce_chunks(stage, f0, f1, results);
+    f0 = f1;
   }
   for (int64_t f = f0; f < f1; f += step) block(stage, f, std::min(step, f1 - f), results);
   if (results != nullptr) return;
@@ -235,6 +252,12 @@ void Runner::block(const Stage& stage, int64_t f, int64_t n, const ChunkResults*
   const int64_t s0 = columns ? f : t0_, slows = columns ? n : tile_;
   const int64_t fast0 = columns ? t0_ : f, fasts = columns ? tile_ : n;
   const int64_t elements = slows * fasts;
+  if (columns && stage.only_reduces()) {
+    for (size_t i = 0; i < stage.reduces.size(); ++i) {
+      reduce_bare_columns(stage.reduces[i], i, f, n, results);
+    }
+    return;
+  }
   for (int s : stage.streams) {
     Window& w = window(slot(s).ref);
     now_[s] = w.direct(s0, slows, fast0, fasts);
@@ -244,7 +267,7 @@ void Runner::block(const Stage& stage, int64_t f, int64_t n, const ChunkResults*
   }
   for (int s : stage.outs) {
     std::byte* to = window(first_store_ + slot(s).ref).direct(s0, slows, fast0, fasts);
-    now_[s] = to != nullptr ? to : base_[s];
+    now_[s] = to != nullptr && !stream_ ? to : base_[s];
   }
   if (plan_.shape.keep && (columns || plan_.shape.single)) {
     const int64_t first = columns ? f * tile_ : f;
@@ -272,27 +295,67 @@ void Runner::block(const Stage& stage, int64_t f, int64_t n, const ChunkResults*
 void Runner::store_block(const StoreStep& s, int64_t s0, int64_t slows, int64_t f0, int64_t fasts) {
   Window& w = window(first_store_ + s.store);
   if (s.out >= 0 && now_[s.out] != base_[s.out]) return;  // computed in place
+  if (stream_) {
+    if (std::byte* to = w.direct(s0, slows, f0, fasts)) {
+      return stream_copy(to, now_[s.from], static_cast<size_t>(slows * fasts) * w.itemsize);
+    }
+  }
   w.scatter(now_[s.from], s0, slows, f0, fasts, copies(w.itemsize));
+}
+
+/// Rows that are only reduced, all of a tile.
+void Runner::reduce_bare_rows(const Stage& stage, int64_t n) {
+  for (const ReduceStep& r : stage.reduces) {
+    const Window& w = window(slot(r.operand).ref);
+    std::byte* out = now_[r.result];
+    if (const std::byte* x = w.direct(t0_, tile_, 0, n)) {
+      r.lanes->rows(out, x, n, tile_);
+      continue;
+    }
+    for (int64_t i = 0; i < tile_; ++i, out += w.itemsize) {
+      r.lanes->rows(out, w.direct(t0_ + i, 1, 0, n), n, 1);
+    }
+  }
+}
+
+/// Whether reduce_chunks can do the stage.
+bool Runner::chunks_lie_in_memory(const Stage& stage, int64_t f0, int64_t f1) {
+  if (!stage.only_reduces()) return false;
+  return std::all_of(stage.reduces.begin(), stage.reduces.end(), [&](const ReduceStep& r) {
+    const Slot& s = slot(r.operand);
+    return r.args == nullptr && s.kind == SlotKind::Stream &&
+           window(s.ref).direct(t0_, 1, f0, f1 - f0) != nullptr;
+  });
+}
+
+/// One long row that is only reduced, chunk by chunk where it lies.
+void Runner::reduce_chunks(const Stage& stage, int64_t f0, int64_t f1,
+                           const ChunkResults* results) {
+  for (int64_t f = f0; f < f1; f += kReduceChunk) {
+    for (size_t i = 0; i < stage.reduces.size(); ++i) {
+      const ReduceStep& r = stage.reduces[i];
+      const int64_t n = std::min(kReduceChunk, f1 - f);
+      const std::byte* x = window(slot(r.operand).ref).direct(t0_, 1, f, n);
+      r.lanes->rows(acc_[r.reduction].lanes, x, n, 1);
+      end_chunk(r, i, f / kReduceChunk, results);
+    }
+  }
 }
 
 /// Several whole rows in one block, each of at most one chunk.
 void Runner::reduce_rows(const ReduceStep& r, int64_t n) {
   const Accumulator& a = acc_[r.reduction];
-  const int64_t item = static_cast<int64_t>(itemsize(r.dtype));
   const std::byte* x = now_[r.operand];
   std::byte* out = now_[r.result];
-  for (int64_t row = 0; row < tile_; ++row, x += n * item) {
-    if (r.args != nullptr) {
-      r.args->init(a.lanes, a.indices);
-      r.args->step(a.lanes, a.indices, x, n, 0);
-      r.args->fold(a.lanes, a.indices, std::min(n, kReduceLanes));
-      std::memcpy(out + row * 8, a.indices, 8);
-      continue;
-    }
-    r.lanes->init(a.lanes);
-    r.lanes->step(a.lanes, x, n);
-    r.lanes->fold(a.lanes, std::min(n, kReduceLanes));
-    std::memcpy(out + row * item, a.lanes, static_cast<size_t>(item));
+  if (r.args == nullptr) {
+    if (n > 0) r.lanes->rows(out, x, n, tile_);
+    return;
+  }
+  for (int64_t row = 0; row < tile_; ++row, x += n * static_cast<int64_t>(itemsize(r.dtype))) {
+    r.args->init(a.lanes, a.indices);
+    r.args->step(a.lanes, a.indices, x, n, 0);
+    r.args->fold(a.lanes, a.indices, std::min(n, kReduceLanes));
+    std::memcpy(out + row * 8, a.indices, 8);
   }
 }
 
@@ -331,6 +394,47 @@ void Runner::reduce_columns(const ReduceStep& r, size_t number, int64_t f, int64
   } else {
     combine(r, lane, lane, now_[r.operand], rows * tile_);
   }
+  end_columns(r, number, f, rows, results);
+}
+
+/// The same on rows where they lie, at most 64 of them.
+void Runner::reduce_bare_columns(const ReduceStep& r, size_t number, int64_t f, int64_t rows,
+                                 const ChunkResults* results) {
+  Accumulator& a = acc_[r.reduction];
+  const int64_t item = static_cast<int64_t>(itemsize(r.dtype)), width = tile_ * item;
+  const Slot& operand = slot(r.operand);
+  std::byte* x = base_[r.operand];
+  int64_t step = 0;  // bytes from row to row; rows that do not lie there are gathered one by one
+  Window* scattered = nullptr;
+  if (operand.kind == SlotKind::Stream) {
+    Window& w = window(operand.ref);
+    std::byte* lying = w.slow.count == 1 ? w.direct(f, 1, t0_, tile_) : nullptr;
+    if (lying == nullptr) {
+      scattered = &w;
+    } else {
+      x = lying;
+      step = w.slow.strides[0] * item;
+    }
+  }
+  const bool first = f % kReduceChunk < kReduceLanes;
+  std::byte* lane = a.lanes;
+  for (int64_t i = 0; i < rows; ++i, lane += width, x += step) {
+    if (scattered != nullptr)
+      scattered->gather(x, f + i, 1, t0_, tile_, copies(scattered->itemsize));
+    if (first) {
+      std::memcpy(lane, x, static_cast<size_t>(width));
+    } else {
+      combine(r, lane, lane, x, tile_);
+    }
+  }
+  end_columns(r, number, f, rows, results);
+}
+
+void Runner::end_columns(const ReduceStep& r, size_t number, int64_t f, int64_t rows,
+                         const ChunkResults* results) {
+  Accumulator& a = acc_[r.reduction];
+  const int64_t width = tile_ * static_cast<int64_t>(itemsize(r.dtype));
+  const int64_t in_chunk = f % kReduceChunk;
   if (in_chunk + rows != kReduceChunk && f + rows != inner_points_) return;
   int64_t used = std::min(in_chunk + rows, kReduceLanes);
   for (int64_t half = kReduceLanes / 2; half > 0; half /= 2) {

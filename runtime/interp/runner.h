@@ -45,6 +45,9 @@ class Runner {
  public:
   Runner(const BlockPlan& plan, const ir::loop::Kernel& k, const ir::loop::BoundKernel& bound,
          void* const* buffers, Workspace& ws);
+  ~Runner();
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
 
   int64_t tile_capacity() const { return tile_cap_; }
   /// Tile points [t0, t0 + n) over inner points [f0, f1); all of them unless the kernel is
@@ -82,12 +85,19 @@ class Runner {
   }
   void fill_repeats(const Stage& stage, int64_t f0, int64_t f1);
   void block(const Stage& stage, int64_t f, int64_t fasts, const ChunkResults* results);
+  void reduce_bare_rows(const Stage& stage, int64_t n);
+  void reduce_bare_columns(const ReduceStep& r, size_t number, int64_t f, int64_t rows,
+                           const ChunkResults* results);
+  bool chunks_lie_in_memory(const Stage& stage, int64_t f0, int64_t f1);
+  void reduce_chunks(const Stage& stage, int64_t f0, int64_t f1, const ChunkResults* results);
   void store_block(const StoreStep& s, int64_t s0, int64_t slows, int64_t f0, int64_t fasts);
   void reduce_rows(const ReduceStep& r, int64_t fasts);
   void reduce_row(const ReduceStep& r, size_t number, int64_t f, int64_t n,
                   const ChunkResults* results);
   void reduce_columns(const ReduceStep& r, size_t number, int64_t f, int64_t rows,
                       const ChunkResults* results);
+  void end_columns(const ReduceStep& r, size_t number, int64_t f, int64_t rows,
+                   const ChunkResults* results);
   void end_chunk(const ReduceStep& r, size_t number, int64_t chunk, const ChunkResults* results);
   void push(const ReduceStep& r, Accumulator& acc, std::byte* value);
   void finish(const ReduceStep& r);
@@ -107,6 +117,7 @@ class Runner {
   int64_t tile_cap_ = 1;
   int64_t t0_ = 0, tile_ = 1;
   int first_store_ = 0;
+  bool stream_ = false;  // outputs bypass the caches
 };
 
 }  // namespace etch::runtime

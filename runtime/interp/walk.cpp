@@ -34,6 +34,17 @@ bool AxisRange::all_zero() const {
   return std::all_of(strides, strides + count, [](int64_t s) { return s == 0; });
 }
 
+int full_loads(const ir::loop::Kernel& k, const ir::loop::BoundKernel& b) {
+  const size_t axes = static_cast<size_t>(k.axes());
+  int count = 0;
+  for (size_t l = 0; l < k.loads.size(); ++l) {
+    bool full = true;
+    for (size_t a = 0; a < axes; ++a) full &= b.sizes[a] == 1 || b.strides[l * axes + a] != 0;
+    count += full;
+  }
+  return count;
+}
+
 void Window::prepare() {
   fast_points = fast.points();
   fast_span = base == nullptr ? 0 : fast.linear_span(1);
@@ -105,6 +116,9 @@ void repeat(std::byte* out, const std::byte* one, int64_t n, size_t itemsize) {
 }
 
 std::byte* Window::direct(int64_t s0, int64_t slows, int64_t f0, int64_t fasts) const {
+  if (slows == 1 && fast_span >= fast_points) {  // the common case without a division
+    return base + (slow.offset(s0) + f0) * static_cast<int64_t>(itemsize);
+  }
   if (base == nullptr || !in_one_span(f0, fasts, fast_span)) return nullptr;
   if (slows > 1 && (fasts != fast_points || !in_one_span(s0, slows, slow_span))) return nullptr;
   return base + (slow.offset(s0) + fast.offset(f0)) * static_cast<int64_t>(itemsize);

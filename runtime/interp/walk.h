@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "ir/type.h"
+#include "ir/loop/kernel.h"
 #include "runtime/interp/loops.h"
 
 namespace etch::runtime {
@@ -22,6 +22,9 @@ struct AxisRange {
   int64_t linear_span(int64_t unit) const;
   bool all_zero() const;
 };
+
+/// How many loads of the kernel move over every point.
+int full_loads(const ir::loop::Kernel& k, const ir::loop::BoundKernel& b);
 
 /// One operand of a block: slow points, each of them a run of fast points.
 struct Window {

@@ -6,9 +6,10 @@
 
 namespace etch::runtime {
 
-/// Runs `native` over all outer points on the pool. `cost` is in scalar operations per point.
-/// Same bits for any split, so for any number of threads.
-void run_native(const NativeKernel& native, const ir::loop::BoundKernel& bound,
-                void* const* buffers, double cost);
+/// Runs `native`, the code of `kernel`, over all outer points on the pool. `cost` is in scalar
+/// operations per point. Same bits for any split, so for any number of threads. Large results are
+/// computed piece by piece in cache and stored past it.
+void run_native(const NativeKernel& native, const ir::loop::Kernel& kernel,
+                const ir::loop::BoundKernel& bound, void* const* buffers, double cost);
 
 }  // namespace etch::runtime

@@ -262,7 +262,7 @@ void Context::Impl::run_kernel(const Step& s, BoundStep& b) {
   for (uint32_t out : s.out) operands[n++] = pointers[out];
   const NativeKernel* native = s.native ? s.native->get() : nullptr;
   if (native != nullptr) {
-    run_native(*native, b.kernel, operands.data(), s.cost);
+    run_native(*native, s.block->kernel(), b.kernel, operands.data(), s.cost);
     ++native_runs;
   } else {
     s.block->run_parallel(b.kernel, operands.data());

@@ -189,6 +189,22 @@ TEST_CASE("a loop may write over its input", "[loops]") {
   }
 }
 
+TEST_CASE("spread repeats each element of every size", "[loops]") {
+  for (runtime::Isa isa : isas()) {
+    uint64_t words[3] = {0x0102030405060708, 0x1112131415161718, 0x2122232425262728};
+    for (size_t size : {1, 2, 4, 8}) {
+      for (int64_t n : {1, 3, 16, 70}) {
+        std::vector<std::byte> in(3 * size), out(3 * size * static_cast<size_t>(n));
+        for (size_t i = 0; i < 3; ++i) std::memcpy(&in[i * size], &words[i], size);
+        runtime::copy_loops(size, isa)->spread(out.data(), in.data(), n, 3);
+        for (size_t i = 0; i < 3 * static_cast<size_t>(n); ++i) {
+          REQUIRE(std::memcmp(&out[i * size], &in[i / static_cast<size_t>(n) * size], size) == 0);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("what has no loop says so", "[loops]") {
   runtime::Isa isa = runtime::Isa::Generic;
   CHECK(runtime::find_loop(Prim::Add, DType::F32, DType::F32, 3, isa) == nullptr);
@@ -260,6 +276,15 @@ void check_lanes(runtime::Isa isa) {
       CAPTURE(static_cast<int>(op), name(t), n, static_cast<int>(isa));
       REQUIRE(ir::canonical_value(t, ir::to_bits(acc[0])) ==
               ir::canonical_value(t, ir::to_bits(want)));
+      if (n == 0) continue;
+      // The same at once, for the row between two others.
+      std::vector<T> rows(3 * n, static_cast<T>(1));
+      std::copy(x.begin(), x.end(), rows.begin() + static_cast<std::ptrdiff_t>(n));
+      T out[3];
+      loops->rows(out, rows.data(), static_cast<int64_t>(n), 3);
+      REQUIRE(ir::canonical_value(t, ir::to_bits(out[1])) ==
+              ir::canonical_value(t, ir::to_bits(want)));
+      REQUIRE(ir::to_bits(out[0]) == ir::to_bits(out[2]));
     }
   }
 }
