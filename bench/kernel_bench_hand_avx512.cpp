@@ -105,6 +105,16 @@ INLINE V bitcast(I x)
   return {_mm512_castsi512_ps(x.v)};
 }
 
+// Two steps of the functions have instructions of their own, with the same bits.
+
+/// The operand order lets NaN pass.
+INLINE V clamp_nan(V x, double lo, double hi) {
+  const V above = {_mm512_max_ps(lit_like(x, lo).v, x.v)};
+  return {_mm512_min_ps(lit_like(x, hi).v, above.v)};
+}
+/// x 2^k, rounded once.
+INLINE V scale_f32(V x, I k) { return {_mm512_scalef_ps(x.v, _mm512_cvtepi32_ps(k.v))}; }
+
 namespace math = ir::math::f32;
 
 INLINE V sigmoid(V x) { return 1 / (1 + math::exp(-x)); }
