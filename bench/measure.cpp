@@ -57,6 +57,18 @@ std::string quoted(std::string_view text) {
   return out + "\"";
 }
 
+std::string row_name(const std::string& group, const std::string& name, const std::string& size) {
+  return cat("\"group\": ", quoted(group), ", \"case\": ", quoted(name),
+             ", \"size\": ", quoted(size));
+}
+
+/// Five significant digits.
+std::string digits(double v) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.5g", v);
+  return text;
+}
+
 std::string processor() {
   std::ifstream in("/proc/cpuinfo");
   for (std::string line; std::getline(in, line);) {
@@ -213,18 +225,34 @@ void Session::print_row(const Case& c, const Peer& peer, const std::vector<doubl
                         const std::vector<double>& other, size_t dropped, bool disturbed) {
   std::vector<double> ratios;
   for (size_t i = 0; i < own.size(); ++i) ratios.push_back(own[i] / other[i]);
-  const double ratio = median(ratios);
-  std::printf(
-      "%s  {\"group\": %s, \"case\": %s, \"size\": %s, \"peer\": %s, \"own_us\": %.5g, "
-      "\"peer_us\": %.5g, \"ratio\": %.4g, \"goal\": %g, \"rounds\": %zu, \"dropped\": %zu, "
-      "\"disturbed\": %s",
-      separator_, quoted(c.group).c_str(), quoted(c.name).c_str(), quoted(c.size).c_str(),
-      quoted(peer.name).c_str(), median(own) * 1e6, median(other) * 1e6, ratio, peer.goal,
-      own.size(), dropped, disturbed ? "true" : "false");
-  if (c.details) std::printf(", %s", c.details(median(own)).c_str());
-  std::printf("}");
+  std::string fields =
+      cat(row_name(c.group, c.name, c.size), ", \"peer\": ", quoted(peer.name),
+          ", \"own_us\": ", digits(median(own) * 1e6),
+          ", \"peer_us\": ", digits(median(other) * 1e6), ", \"ratio\": ", digits(median(ratios)),
+          ", \"goal\": ", digits(peer.goal), ", \"rounds\": ", own.size(),
+          ", \"dropped\": ", dropped, ", \"disturbed\": ", disturbed ? "true" : "false");
+  if (c.details) fields += cat(", ", c.details(median(own)));
+  print_fields(fields);
+}
+
+void Session::record(const std::string& group, const std::string& name, const std::string& size,
+                     const std::vector<double>& seconds, const std::string& details) {
+  print_fields(cat(row_name(group, name, size), ", \"own_us\": ", digits(median(seconds) * 1e6),
+                   ", \"rounds\": ", seconds.size(), details.empty() ? "" : ", ", details));
+}
+
+void Session::print_fields(const std::string& fields) {
+  std::printf("%s  {%s}", separator_, fields.c_str());
   std::fflush(stdout);
   separator_ = ",\n";
+}
+
+std::string program_folder() {
+  char path[4096];
+  const ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+  if (n <= 0) fail("bench", "cannot read /proc/self/exe", "Is /proc mounted?");
+  const std::string_view text(path, static_cast<size_t>(n));
+  return std::string(text.substr(0, text.rfind('/')));
 }
 
 int run_program(const std::function<void()>& body) {

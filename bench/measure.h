@@ -50,6 +50,10 @@ class Session {
 
   bool wants(const std::string& group, const std::string& name, const std::string& size) const;
   void measure(const Case& c);
+  /// A row for information: the median of times, in seconds, that have no peer; `details` are more
+  /// fields, as in Case.
+  void record(const std::string& group, const std::string& name, const std::string& size,
+              const std::vector<double>& seconds, const std::string& details);
 
  private:
   double calibrate();
@@ -57,11 +61,15 @@ class Session {
   int reps_for(const Run& run) const;
   void print_row(const Case& c, const Peer& peer, const std::vector<double>& own,
                  const std::vector<double>& other, size_t dropped, bool disturbed);
+  void print_fields(const std::string& fields);
 
   Options options_;
   double best_calibration_ = 0;
   const char* separator_ = "\n";
 };
+
+/// The folder that the running program lies in.
+std::string program_folder();
 
 /// The program's main(): reports errors on stderr with exit code 2.
 int run_program(const std::function<void()>& body);
