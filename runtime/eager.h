@@ -33,13 +33,28 @@ int checked_axis(const Tensor& t, int64_t axis, std::string_view what);
 /// Sets current_loc() while alive; public functions open one.
 class At {
  public:
-  explicit At(SourceLoc loc) : before_(current_loc()) { current_loc() = loc; }
+  explicit At(SourceLoc loc) : before_(current_loc()) {
+    if (UserLine& line = user_line(); !line.kept) line.loc = loc;
+  }
   ~At() { current_loc() = before_; }
   At(const At&) = delete;
   At& operator=(const At&) = delete;
 
  private:
   SourceLoc before_;
+};
+
+/// Keeps current_loc() while alive: for code of the library that calls public functions on behalf of
+/// the user's line.
+class KeepLine {
+ public:
+  KeepLine() : before_(std::exchange(user_line().kept, true)) {}
+  ~KeepLine() { user_line().kept = before_; }
+  KeepLine(const KeepLine&) = delete;
+  KeepLine& operator=(const KeepLine&) = delete;
+
+ private:
+  bool before_;
 };
 
 /// The eager runtime as an Emitter; a Var's payload is a TensorImpl.

@@ -10,6 +10,7 @@ namespace {
 template <class Op>
 Tensor draw(SizeArgs sizes, Generator& rng, DType dtype, SourceLoc loc) {
   runtime::At at(loc);
+  runtime::KeepLine keep;
   NoGrad no_grad;
   if (!is_float(dtype)) fail("random", cat("expected f32 or f64, got ", dtype), "", loc);
   typename Op::Attrs attrs{sizes.shape(), dtype};

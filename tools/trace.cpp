@@ -8,6 +8,8 @@
 
 namespace etch::cli {
 
+using runtime::JsonValue;
+
 namespace {
 
 /// The artifact's bytes, read back before anybody sees them.
@@ -22,6 +24,45 @@ runtime::Bytes artifact_bytes(const Trace& trace, const ir::Graph& optimized,
   invariant(ir::same_graph(back.graph, optimized) && ir::same_graph(*back.traced, trace.graph()),
             "an artifact holds the graphs that were saved");
   return bytes;
+}
+
+void explain(const TraceReport& report, Answer& out) {
+  out.text = report.text();
+  JsonValue::Array captured, guards, sizes, draws;
+  for (const TraceReport::Captured& c : report.captured) {
+    JsonValue row;
+    row.set("name", c.name);
+    row.set("type", c.type);
+    row.set("bytes", static_cast<uint64_t>(c.bytes));
+    row.set("written", c.written);
+    row.set("where", c.where);
+    captured.push_back(std::move(row));
+  }
+  for (const TraceReport::Guard& g : report.guards) {
+    JsonValue row;
+    row.set("what", g.what);
+    row.set("advice", g.advice);
+    row.set("where", g.where);
+    guards.push_back(std::move(row));
+  }
+  for (const TraceReport::Size& s : report.sizes) {
+    JsonValue row;
+    row.set("input", s.input);
+    row.set("axis", s.axis);
+    row.set("size", s.size);
+    row.set("reason", s.reason);
+    sizes.push_back(std::move(row));
+  }
+  for (const TraceReport::Draw& d : report.draws) {
+    JsonValue row;
+    row.set("what", d.what);
+    row.set("where", d.where);
+    draws.push_back(std::move(row));
+  }
+  out.json.set("captured", std::move(captured));
+  out.json.set("guards", std::move(guards));
+  out.json.set("sizes", std::move(sizes));
+  out.json.set("draws", std::move(draws));
 }
 
 }  // namespace
@@ -43,7 +84,9 @@ Answer trace_verb(const TraceRequest& request, Console&) {
   uint64_t state_bytes = 0;
   for (const Capture& c : trace.captures()) state_bytes += c.bytes;
   out.json.set("captured_bytes", state_bytes);
-  if (request.text) {
+  if (request.explain) {
+    explain(trace.report(), out);
+  } else if (request.text) {
     out.text = trace.text();
     out.json.set("text", out.text);
   } else {

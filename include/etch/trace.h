@@ -50,6 +50,40 @@ struct Capture {
   SourceLoc used_at;
 };
 
+/// What a recording took from its surroundings and what it relies on, each with its line
+/// ("net.cpp:12", or "" when unknown).
+struct TraceReport {
+  struct Captured {
+    std::string name;  // of a slot; "" for a constant
+    std::string type;  // "f32[16, 8]"; "" for a constant
+    size_t bytes = 0;
+    bool written = false;  // the program changes it
+    std::string where;     // first use
+  };
+  /// A decision of the host that the recording follows.
+  struct Guard {
+    std::string what;    // "gt(sum, 0) = 1", "3 < N"
+    std::string advice;  // what would free the recording of it
+    std::string where;
+  };
+  struct Size {
+    std::string input;
+    int64_t axis = 0;
+    std::string size;    // "N in [1, 64]", "8"
+    std::string reason;  // why it is one number, or "" for a symbol
+  };
+  struct Draw {
+    std::string what;  // "random_normal f32[4, 4]"
+    std::string where;
+  };
+  std::vector<Captured> captured;
+  std::vector<Guard> guards;
+  std::vector<Size> sizes;
+  std::vector<Draw> draws;
+  /// Tables for people.
+  std::string text() const;
+};
+
 /// What one run of a function left behind: an SSA graph, the tensors it captured, its signature.
 class Trace {
  public:
@@ -59,6 +93,7 @@ class Trace {
   /// The captured slots, in the order of the graph's state inputs; live tensors, not copies.
   const std::vector<NamedTensor>& state() const;
   const std::vector<Capture>& captures() const;
+  TraceReport report() const;
   /// The inputs and results of the recorded run.
   const std::vector<NamedTensor>& example_inputs() const;
   const std::vector<Tensor>& example_results() const;

@@ -10,9 +10,9 @@ std::string to_text(const SourceLoc& loc) {
   return cat(file, ":", loc.line);
 }
 
-SourceLoc& current_loc() {
-  thread_local SourceLoc loc;
-  return loc;
+UserLine& user_line() {
+  thread_local UserLine line;
+  return line;
 }
 
 void fail(std::string_view tag, const std::string& what, std::string_view hint, SourceLoc loc) {

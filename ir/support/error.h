@@ -48,8 +48,14 @@ class InternalError : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
-/// The user's line that this thread is working for; public functions set it on entry.
-SourceLoc& current_loc();
+/// The user's line that this thread is working for; public functions set it on entry, except while
+/// it is kept for library code that calls public functions itself.
+struct UserLine {
+  SourceLoc loc;
+  bool kept = false;
+};
+UserLine& user_line();
+inline SourceLoc& current_loc() { return user_line().loc; }
 
 /// Throws UserError("[tag] what (where). hint"). `hint` and `loc` may be empty.
 [[noreturn]] void fail(std::string_view tag, const std::string& what, std::string_view hint = "",

@@ -3,6 +3,7 @@
 #include "etch/autograd.h"
 #include "etch/nn.h"
 #include "etch/ops.h"
+#include "runtime/eager.h"
 
 namespace etch::nn {
 
@@ -17,6 +18,7 @@ Conv2d::Conv2d(int64_t in, int64_t out, int64_t kernel, Generator& rng, Conv2dOp
 }
 
 Tensor Conv2d::forward(const Tensor& x) {
+  runtime::KeepLine keep;
   const auto& o = options_;
   Tensor y =
       conv2d(x, weight, Axes{o.stride, o.stride}, Axes{o.padding, o.padding, o.padding, o.padding},
@@ -33,6 +35,7 @@ BatchNorm2d::BatchNorm2d(int64_t channels, double eps, double momentum)
 }
 
 Tensor BatchNorm2d::forward(const Tensor& x) {
+  runtime::KeepLine keep;
   if (!training()) return batch_norm(x, running_mean, running_var, weight, bias, eps_);
   const Axes over = {0, 2, 3};
   Tensor m = mean(x, over), v = var(x, over);
@@ -50,14 +53,16 @@ Tensor BatchNorm2d::forward(const Tensor& x) {
 }
 
 Tensor MaxPool2d::forward(const Tensor& x) {
+  runtime::KeepLine keep;
   return max_pool2d(x, Axes{kernel_, kernel_}, Axes{stride_, stride_},
                     Axes{padding_, padding_, padding_, padding_});
 }
 
 Tensor Dropout::forward(const Tensor& x) {
+  runtime::KeepLine keep;
   if (!training() || p_ == 0) return x;
-  Tensor keep = rand(x.shape(), rng_, x.dtype()) >= Scalar(p_);
-  return where(keep, x * (1 / (1 - p_)), zeros({}, x.dtype()));
+  Tensor kept = rand(x.shape(), rng_, x.dtype()) >= Scalar(p_);
+  return where(kept, x * (1 / (1 - p_)), zeros({}, x.dtype()));
 }
 
 }  // namespace etch::nn

@@ -75,6 +75,7 @@ Linear::Linear(int64_t in, int64_t out, Generator& rng, bool with_bias) {
 }
 
 Tensor Linear::forward(const Tensor& x) {
+  runtime::KeepLine keep;
   Tensor y = matmul(x, weight.t());
   return bias.defined() ? y + bias : y;
 }

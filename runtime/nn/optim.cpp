@@ -10,6 +10,7 @@ Optimizer::Optimizer(std::vector<NamedTensor> parameters) : parameters_(std::mov
 
 void Optimizer::step(std::source_location loc) {
   runtime::At at(loc);
+  runtime::KeepLine keep;
   NoGrad no_grad;
   Scope scope("optimizer");
   begin_step();

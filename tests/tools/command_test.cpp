@@ -196,6 +196,7 @@ TEST_CASE("JSON answers parse and hold what the text says", "[command]") {
         {"run", "zoo:mlp"},
         {"inspect", "zoo:mlp"},
         {"trace", "zoo:mlp"},
+        {"trace", "zoo:mlp", "--explain"},
         {"ops"},
         {"ops", "add"},
         {"doctor"}}) {
@@ -209,6 +210,20 @@ TEST_CASE("JSON answers parse and hold what the text says", "[command]") {
     if (args[0] == "run") CHECK(json.at("outputs").as_array("outputs").size() == 1);
     if (args[0] == "inspect") CHECK(json.at("state").as_array("state").size() == 4);
   }
+}
+
+TEST_CASE("trace --explain tells sizes and captured tensors with their lines", "[command]") {
+  Said said = etch_run({"trace", "zoo:mlp", "--explain", "--dynamic", "x:0=N:1:64"});
+  REQUIRE(said.code == kDone);
+  CHECK(holds(said.out, "x axis 0  N, 1 to 64"));
+  CHECK(holds(said.out, "x axis 1  64          not among the dynamic axes"));
+  CHECK(holds(said.out, ".weight"));
+  CHECK(holds(said.out, "mlp.cpp:"));
+  Said again = etch_run({"trace", "zoo:mlp", "--explain", "--json"});
+  runtime::JsonValue json = runtime::parse_json(again.out, "answer");
+  CHECK(json.at("captured").as_array("captured").size() == 4);
+  CHECK(json.at("sizes").as_array("sizes").size() == 2);
+  check_error({"trace", "zoo:mlp", "--explain", "--text"}, kUsage, "--text");
 }
 
 TEST_CASE("an exported model has the asked opset, named inputs and a symbolic batch", "[command]") {

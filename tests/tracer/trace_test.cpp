@@ -267,3 +267,39 @@ TEST_CASE("trace runs the function again and finds what the recording does not k
     CHECK(after[k++] == p.tensor.grad().to_vector<float>());
   }
 }
+
+TEST_CASE("a report names captures, guards, sizes and draws with their lines", "[trace]") {
+  Generator rng(9);
+  Tensor table = randn({2, 3}, rng), total = zeros({}).clone();
+  TraceOptions options;
+  options.dynamic = {{"x", 0, "N", 1, 64}};
+  options.state = {{"total", total}, {"rng", rng.state()}};
+  TraceReport report = trace(
+                           [&](const Tensor& x) {
+                             Tensor y = x.size(0) > 2 ? x + sum(table) : x;
+                             total.add_(sum(y));
+                             if (total.item<float>() != 1e9F) y = y * 2;
+                             return y + rand({3}, rng);
+                           },
+                           randn({4, 3}, rng), options)
+                           .report();
+  REQUIRE(report.sizes.size() == 2);
+  CHECK(report.sizes[0].size == "N, 1 to 64");
+  CHECK(report.sizes[0].reason.empty());
+  CHECK_FALSE(report.sizes[1].reason.empty());
+  REQUIRE(report.captured.size() == 3);
+  CHECK(report.captured[0].name.empty());
+  CHECK(report.captured[0].bytes == 24);
+  CHECK(report.captured[1].name == "total");
+  CHECK(report.captured[1].written);
+  CHECK(report.captured[2].type == "u64[2]");
+  REQUIRE(report.guards.size() == 2);
+  CHECK(report.guards[0].what == "ne(add, 1e+09) = 1");
+  CHECK(report.guards[1].what == "2 < N");
+  REQUIRE(report.draws.size() == 1);
+  for (const std::string& where :
+       {report.captured[0].where, report.guards[0].where, report.guards[1].where, report.draws[0].where}) {
+    CHECK_THAT(where, Contains("trace_test.cpp:"));
+  }
+  CHECK_THAT(report.text(), Contains("guards") && Contains("random draws") && Contains("changed"));
+}

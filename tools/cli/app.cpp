@@ -113,7 +113,10 @@ class Grammar {
     model(sub, r.model);
     dynamic(sub, r.dynamic);
     file(sub, "-o,--output", r.output, "FILE.etch", "The artifact to write");
-    sub.add_flag("--text", r.text, "The graph in text form");
+    CLI::Option* text = sub.add_flag("--text", r.text, "The graph in text form");
+    sub.add_flag("--explain", r.explain,
+                 "Sizes, captured tensors, guards and random draws, with their lines")
+        ->excludes(text);
   }
   void add_export() {
     ExportRequest& r = requests_.export_onnx;

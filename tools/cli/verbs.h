@@ -11,6 +11,7 @@ struct TraceRequest {
   std::vector<std::string> dynamic;
   std::string output;  // "" writes nothing
   bool text = false;   // the graph's text form instead of the summary
+  bool explain = false;  // what the recording took along and relies on instead
 };
 /// Records a model and saves it as an artifact.
 Answer trace_verb(const TraceRequest& request, Console& console);
