@@ -44,8 +44,8 @@ class At {
   SourceLoc before_;
 };
 
-/// Keeps current_loc() while alive: for code of the library that calls public functions on behalf of
-/// the user's line.
+/// Keeps current_loc() while alive: for code of the library that calls public functions on behalf
+/// of the user's line.
 class KeepLine {
  public:
   KeepLine() : before_(std::exchange(user_line().kept, true)) {}

@@ -60,7 +60,8 @@ void add_sizes(const tracer::TraceData& d, TraceReport& out) {
 void add_draws(const ir::Graph& g, TraceReport& out) {
   for (ir::NodeId id : g) {
     const ir::Node& n = g.node(id);
-    if (n.op != &ir::op_def<ir::RandomUniform>() && n.op != &ir::op_def<ir::RandomNormal>()) continue;
+    if (n.op != &ir::op_def<ir::RandomUniform>() && n.op != &ir::op_def<ir::RandomNormal>())
+      continue;
     out.draws.push_back({cat(n.op->name(), " ", n.outputs[0]), where(g.loc(n.loc))});
   }
 }

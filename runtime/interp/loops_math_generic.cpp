@@ -4,6 +4,7 @@
 #define ETCH_VECTOR_BYTES 16
 #include "ir/math.h"
 #include "ir/scalar/eval.h"
+#include "runtime/interp/loops_isa.h"
 #include "runtime/interp/loops_random.inc"
 
 namespace etch::runtime::generic {
@@ -47,6 +48,9 @@ LoopFn func_loop(Prim op, unsigned mask) {
 }
 
 }  // namespace
+
+/// Without vectors there is nothing to gain.
+LoopFn find_fused(Fused, unsigned) { return nullptr; }
 
 LoopFn find_func_loop(Prim op, DType t, unsigned mask) {
   if (op == Prim::Philox || op == Prim::Philox64) return random_loop(op, mask);

@@ -153,7 +153,8 @@ TEST_CASE("loops over whole vectors do their last elements in every item size", 
       check_loop(Prim::Sqrt, DType::F64, DType::F64, 0, isa, n);
       check_loop(Prim::Lt, DType::F32, DType::Bool, 1, isa, n);
       check_loop(Prim::Select, DType::F64, DType::F64, 4, isa, n);
-      for (unsigned mask : {0u, 1u, 2u}) check_loop(Prim::Pow, DType::F32, DType::F32, mask, isa, n);
+      for (unsigned mask : {0u, 1u, 2u})
+        check_loop(Prim::Pow, DType::F32, DType::F32, mask, isa, n);
       for (unsigned mask : {0u, 3u}) {
         check_loop(Prim::Philox, DType::U64, DType::U32, mask, isa, n);
         check_loop(Prim::Philox64, DType::U64, DType::U64, mask, isa, n);

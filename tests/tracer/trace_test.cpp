@@ -297,8 +297,8 @@ TEST_CASE("a report names captures, guards, sizes and draws with their lines", "
   CHECK(report.guards[0].what == "ne(add, 1e+09) = 1");
   CHECK(report.guards[1].what == "2 < N");
   REQUIRE(report.draws.size() == 1);
-  for (const std::string& where :
-       {report.captured[0].where, report.guards[0].where, report.guards[1].where, report.draws[0].where}) {
+  for (const std::string& where : {report.captured[0].where, report.guards[0].where,
+                                   report.guards[1].where, report.draws[0].where}) {
     CHECK_THAT(where, Contains("trace_test.cpp:"));
   }
   CHECK_THAT(report.text(), Contains("guards") && Contains("random draws") && Contains("changed"));

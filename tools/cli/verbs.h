@@ -9,8 +9,8 @@ namespace etch::cli {
 struct TraceRequest {
   std::string model;
   std::vector<std::string> dynamic;
-  std::string output;  // "" writes nothing
-  bool text = false;   // the graph's text form instead of the summary
+  std::string output;    // "" writes nothing
+  bool text = false;     // the graph's text form instead of the summary
   bool explain = false;  // what the recording took along and relies on instead
 };
 /// Records a model and saves it as an artifact.
