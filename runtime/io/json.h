@@ -74,6 +74,9 @@ class JsonCursor {
   std::vector<bool> first_;  // one per open array or object: nothing of it was read yet
 };
 
+template <class T>
+concept JsonWhole = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char>;
+
 struct JsonMember;
 
 /// One JSON value. Objects keep the order of their members.
@@ -82,20 +85,23 @@ class JsonValue {
   using Array = std::vector<JsonValue>;
   using Object = std::vector<JsonMember>;
 
-  JsonValue() = default;
-  JsonValue(bool v) : data_(v) {}                           // NOLINT
-  JsonValue(double v) : data_(v) {}                         // NOLINT
-  JsonValue(std::string v) : data_(std::move(v)) {}         // NOLINT
-  JsonValue(std::string_view v) : data_(std::string(v)) {}  // NOLINT
-  JsonValue(const char* v) : data_(std::string(v)) {}       // NOLINT
-  JsonValue(Array v);                                       // NOLINT
-  JsonValue(Object v);                                      // NOLINT
+  // What handles the variant is defined once JsonMember is complete.
+  JsonValue();
+  JsonValue(const JsonValue& other);
+  JsonValue(JsonValue&& other) noexcept;
+  JsonValue& operator=(const JsonValue& other);
+  JsonValue& operator=(JsonValue&& other) noexcept;
+  ~JsonValue();
+  JsonValue(bool v);              // NOLINT
+  JsonValue(double v);            // NOLINT
+  JsonValue(std::string v);       // NOLINT
+  JsonValue(std::string_view v);  // NOLINT
+  JsonValue(const char* v);       // NOLINT
+  JsonValue(Array v);             // NOLINT
+  JsonValue(Object v);            // NOLINT
   /// Whole numbers up to 2^63 - 1; a larger unsigned one is an InternalError.
-  template <class T>
-    requires(std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char>)
-  JsonValue(T v) : data_(static_cast<int64_t>(v)) {  // NOLINT
-    invariant(std::in_range<int64_t>(v), "a JSON number fits 63 bits");
-  }
+  template <JsonWhole T>
+  JsonValue(T v);  // NOLINT
 
   JsonKind kind() const { return static_cast<JsonKind>(data_.index()); }
   bool is(JsonKind k) const { return kind() == k; }
@@ -128,8 +134,10 @@ struct JsonMember {
   bool operator==(const JsonMember&) const = default;
 };
 
-inline JsonValue::JsonValue(Array v) : data_(std::move(v)) {}
-inline JsonValue::JsonValue(Object v) : data_(std::move(v)) {}
+template <JsonWhole T>
+JsonValue::JsonValue(T v) : data_(static_cast<int64_t>(v)) {
+  invariant(std::in_range<int64_t>(v), "a JSON number fits 63 bits");
+}
 
 JsonValue parse_json(std::string_view text, std::string_view path, std::string_view tag = "json",
                      const IoLimits& limits = {});
@@ -151,8 +159,7 @@ class JsonWriter {
   JsonWriter& value(const char* text) { return value(std::string_view(text)); }
   JsonWriter& value(const std::string& text) { return value(std::string_view(text)); }
   JsonWriter& value(bool v);
-  template <class T>
-    requires(std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char>)
+  template <JsonWhole T>
   JsonWriter& value(T v) {
     before_value();
     append_text(out_, v);

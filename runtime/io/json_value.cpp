@@ -9,6 +9,20 @@
 
 namespace etch::runtime {
 
+JsonValue::JsonValue() = default;
+JsonValue::JsonValue(const JsonValue& other) = default;
+JsonValue::JsonValue(JsonValue&& other) noexcept = default;
+JsonValue& JsonValue::operator=(const JsonValue& other) = default;
+JsonValue& JsonValue::operator=(JsonValue&& other) noexcept = default;
+JsonValue::~JsonValue() = default;
+JsonValue::JsonValue(bool v) : data_(v) {}
+JsonValue::JsonValue(double v) : data_(v) {}
+JsonValue::JsonValue(std::string v) : data_(std::move(v)) {}
+JsonValue::JsonValue(std::string_view v) : data_(std::string(v)) {}
+JsonValue::JsonValue(const char* v) : data_(std::string(v)) {}
+JsonValue::JsonValue(Array v) : data_(std::move(v)) {}
+JsonValue::JsonValue(Object v) : data_(std::move(v)) {}
+
 namespace {
 
 void refuse_repeated(const JsonCursor& c, const JsonValue::Object& members, uint64_t position) {
