@@ -163,3 +163,21 @@ TEST_CASE("an answer that nobody reads to its end is no error of the command", "
   Said first = shell(etch + " ops --json 2>&1 | head -n 1");
   CHECK(first.text == "{\n");
 }
+
+TEST_CASE("developer tools refuse what they do not know, too", "[command]") {
+  NEEDS_PROGRAM();
+  const std::string bin = etch.substr(0, etch.rfind('/') + 1);
+  if (access((bin + "etch-ulp").c_str(), X_OK) == 0) {
+    CHECK(shell(bin + "etch-ulp --help").code == 0);
+    CHECK(shell(bin + "etch-ulp --stride 2>/dev/null").code == 2);
+    CHECK(shell(bin + "etch-ulp --count -5 2>/dev/null").code == 2);
+    CHECK(shell(bin + "etch-ulp expp 2>/dev/null").code == 2);
+  }
+  if (access((bin + "etch-difffuzz").c_str(), X_OK) == 0) {
+    CHECK(shell(bin + "etch-difffuzz --n x 2>/dev/null").code == 2);
+    CHECK(shell(bin + "etch-difffuzz --n -1 2>/dev/null").code == 2);
+  }
+  if (access((bin + "etch-opgen").c_str(), X_OK) == 0) {
+    CHECK(shell(bin + "etch-opgen /proc/none 2>/dev/null").code == 4);
+  }
+}

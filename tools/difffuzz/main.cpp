@@ -96,7 +96,7 @@ int plant(uint64_t n, uint64_t seed) {
       if (!seen) continue;
       Sample small = shrink(s, e, bug.plant);
       std::printf("found    after %4llu graphs, %zu nodes left: %s\n",
-                  static_cast<unsigned long long>(at + 1), small.graph.size(), bug.name.c_str());
+                  static_cast<unsigned long long>(at) + 1, small.graph.size(), bug.name.c_str());
     }
     if (!seen)
       std::printf("MISSED   after %4llu graphs: %s\n", static_cast<unsigned long long>(at),
@@ -113,10 +113,17 @@ int main(int argc, char** argv) {
   CLI::App app{"Random graphs through eager, interpreter and compiled code, compared bit for bit."};
   uint64_t n = 200, seed = 1;
   bool planted = false;
-  app.add_option("--n", n, "graphs to run")->capture_default_str();
-  app.add_option("--seed", seed, "where the random sequence starts")->capture_default_str();
+  auto whole = CLI::Range(int64_t{0}, int64_t{1} << 40);
+  app.add_option("--n", n, "graphs to run")->check(whole)->capture_default_str();
+  app.add_option("--seed", seed, "where the random sequence starts")
+      ->check(whole)
+      ->capture_default_str();
   app.add_flag("--plant", planted, "run against ten planted bugs instead and count those found");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
   try {
     if (planted) return plant(n, seed);
     Totals t;

@@ -209,7 +209,11 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "%s differs from the registry; build the target regen\n", name + 1);
       continue;
     }
-    std::ofstream(root + name, std::ios::binary) << text;
+    std::ofstream out(root + name, std::ios::binary);
+    if (!(out << text << std::flush)) {
+      std::fprintf(stderr, "error: %s%s cannot be written\n", root.c_str(), name);
+      return 4;
+    }
     std::printf("wrote %s\n", name + 1);
   }
   return check && differ != 0 ? 1 : 0;
