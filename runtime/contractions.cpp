@@ -13,9 +13,17 @@ Scratch& thread_scratch() {
   return scratch;
 }
 
+/// Whether the library, if it is to be used, ran `f(table)`.
+template <class F>
+bool by_library(LibraryUse* use, F&& f) {
+  if (use == nullptr || !f(use->library)) return false;
+  ++use->runs;
+  return true;
+}
+
 /// Runs of batches whose offsets advance evenly become one call; others go one by one.
 bool run_matmul(std::span<const Operand> in, const void*, void* out,
-                std::span<const int64_t> out_sizes) {
+                std::span<const int64_t> out_sizes, LibraryUse* use) {
   const Operand &a = in[0], &b = in[1];
   size_t ar = a.sizes.size(), br = b.sizes.size(), cr = out_sizes.size();
   contract::MatmulDesc d;
@@ -54,7 +62,8 @@ bool run_matmul(std::span<const Operand> in, const void*, void* out,
     d.a = static_cast<const std::byte*>(a.data) + a_at * item;
     d.b = static_cast<const std::byte*>(b.data) + b_at * item;
     d.c = static_cast<std::byte*>(out) + z * inner * d.c_batch * item;
-    contract::matmul(d, thread_scratch());
+    bool done = by_library(use, [&](const ContractionLibrary& l) { return l.matmul(d); });
+    if (!done) contract::matmul(d, thread_scratch());
   }
   return true;
 }
@@ -70,35 +79,46 @@ bool is_dense(const Operand& x) {
 
 ir::TensorRef ref(const Operand& x) { return {const_cast<void*>(x.data), x.dtype, x.sizes}; }
 
-bool run_conv(std::span<const Operand> in, const void* attrs, void* out, std::span<const int64_t>) {
+bool run_conv(std::span<const Operand> in, const void* attrs, void* out, std::span<const int64_t>,
+              LibraryUse* use) {
   const auto& a = *static_cast<const ir::Conv2d::Attrs*>(attrs);
   if (!is_dense(in[0]) || !is_dense(in[1])) return false;
   auto d = ir::conv_geometry(ref(in[0]), ref(in[1]), a.stride, a.padding, a.dilation, a.groups);
-  contract::conv2d_forward(d, in[0].data, in[1].data, out, thread_scratch());
+  bool done = by_library(use, [&](const ContractionLibrary& l) {
+    return l.conv2d_forward(d, in[0].data, in[1].data, out);
+  });
+  if (!done) contract::conv2d_forward(d, in[0].data, in[1].data, out, thread_scratch());
   return true;
 }
 
 bool run_conv_input_grad(std::span<const Operand> in, const void* attrs, void* out,
-                         std::span<const int64_t> out_sizes) {
+                         std::span<const int64_t> out_sizes, LibraryUse* use) {
   const auto& a = *static_cast<const ir::Conv2dInputGrad::Attrs*>(attrs);
   if (!is_dense(in[0]) || !is_dense(in[1])) return false;
   ir::TensorRef x{out, in[0].dtype, out_sizes};
   auto d = ir::conv_geometry(x, ref(in[1]), a.stride, a.padding, a.dilation, a.groups);
-  contract::conv2d_backward_data(d, in[0].data, in[1].data, out, thread_scratch());
+  bool done = by_library(use, [&](const ContractionLibrary& l) {
+    return l.conv2d_backward_data(d, in[0].data, in[1].data, out);
+  });
+  if (!done) contract::conv2d_backward_data(d, in[0].data, in[1].data, out, thread_scratch());
   return true;
 }
 
 bool run_conv_weight_grad(std::span<const Operand> in, const void* attrs, void* out,
-                          std::span<const int64_t> out_sizes) {
+                          std::span<const int64_t> out_sizes, LibraryUse* use) {
   const auto& a = *static_cast<const ir::Conv2dWeightGrad::Attrs*>(attrs);
   if (!is_dense(in[0]) || !is_dense(in[1])) return false;
   ir::TensorRef w{out, in[0].dtype, out_sizes};
   auto d = ir::conv_geometry(ref(in[0]), w, a.stride, a.padding, a.dilation, a.groups);
-  contract::conv2d_backward_weights(d, in[0].data, in[1].data, out, thread_scratch());
+  bool done = by_library(use, [&](const ContractionLibrary& l) {
+    return l.conv2d_backward_weights(d, in[0].data, in[1].data, out);
+  });
+  if (!done) contract::conv2d_backward_weights(d, in[0].data, in[1].data, out, thread_scratch());
   return true;
 }
 
-using Run = bool (*)(std::span<const Operand>, const void*, void*, std::span<const int64_t>);
+using Run = bool (*)(std::span<const Operand>, const void*, void*, std::span<const int64_t>,
+                     LibraryUse*);
 struct Packed {
   const ir::OpDef* op;
   Run run;
@@ -118,9 +138,9 @@ std::span<const Packed> packed_list() {
 }  // namespace
 
 bool run_contraction(const ir::OpDef& op, std::span<const Operand> in, const void* attrs, void* out,
-                     std::span<const int64_t> out_sizes) {
+                     std::span<const int64_t> out_sizes, LibraryUse* use) {
   for (const Packed& p : packed_list()) {
-    if (p.op == &op) return p.run(in, attrs, out, out_sizes);
+    if (p.op == &op) return p.run(in, attrs, out, out_sizes, use);
   }
   return false;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ir/op.h"
+#include "runtime/contraction_library.h"
 #include "runtime/tensor_impl.h"
 
 namespace etch::runtime {
@@ -15,9 +16,10 @@ struct Operand {
 };
 
 /// Runs `op` with its packed kernel into the dense `out`; false when it has none for these
-/// operands. Operands are strided windows; kernels that need dense ones say false for others.
+/// operands. Operands are strided windows; kernels that need dense ones say false for others. With
+/// `use`, the library goes first (level `fast`).
 bool run_contraction(const ir::OpDef& op, std::span<const Operand> in, const void* attrs, void* out,
-                     std::span<const int64_t> out_sizes);
+                     std::span<const int64_t> out_sizes, LibraryUse* use = nullptr);
 bool run_contraction(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
                      std::span<const Tensor> out);
 

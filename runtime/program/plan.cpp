@@ -409,8 +409,10 @@ void Planner::reuse_operands() {
 
 }  // namespace
 
-std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, KernelSource* source) {
+std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, KernelSource* source,
+                                      const ContractionLibrary* library) {
   auto plan = std::make_shared<Plan>();
+  plan->library = library;
   plan->graph = graph;
   Graph prepared = *graph;
   plan->prepared =

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "runtime/contraction_library.h"
 #include "runtime/interp/interp.h"
 #include "runtime/program/kernel_source.h"
 #include "runtime/program/requirements.h"
@@ -97,11 +98,13 @@ struct Plan {
   std::vector<Step> steps;
   size_t max_operands = 0;  // operands and results of any step
   size_t kernels = 0;
-  mutable std::atomic<uint64_t> native_runs{0}, interpreted_runs{0};
+  const ContractionLibrary* library = nullptr;  // level `fast`: what contractions run in first
+  mutable std::atomic<uint64_t> native_runs{0}, interpreted_runs{0}, library_runs{0};
 };
 
 /// Raises UserError for a graph with symbols that no input's shape binds, or with values of element
-/// types that cannot be computed. `source` may be null.
-std::shared_ptr<const Plan> make_plan(std::shared_ptr<const ir::Graph> graph, KernelSource* source);
+/// types that cannot be computed. `source` and `library` may be null.
+std::shared_ptr<const Plan> make_plan(std::shared_ptr<const ir::Graph> graph, KernelSource* source,
+                                      const ContractionLibrary* library = nullptr);
 
 }  // namespace etch::runtime

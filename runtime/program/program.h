@@ -15,6 +15,7 @@
 
 #include "etch/tensor.h"
 #include "ir/graph.h"
+#include "runtime/level.h"
 #include "runtime/program/kernel_source.h"
 #include "runtime/program/state.h"
 
@@ -42,6 +43,8 @@ struct OutputView {
 struct BuildOptions {
   KernelSource* kernels = nullptr;  // machine code; null: the block interpreter runs everything
   bool strict = false;              // raise when a kernel has no machine code
+  Level level = Level::Exact;
+  bool library_optional = false;  // level `fast` runs the exact kernels where the library is absent
 };
 
 /// A guard that did not hold: which, and the value it saw.
@@ -57,12 +60,14 @@ struct ProgramStats {
   size_t refused = 0;  // of those, that will never have any
   uint64_t native_runs = 0;
   uint64_t interpreted_runs = 0;
+  uint64_t library_runs = 0;  // contractions that the library of level `fast` ran
 };
 
 class Program {
  public:
   /// Every graph that verifies builds. Raises UserError for element types without arithmetic, sizes
-  /// that no input gives, and in strict mode (Unavailable) for kernels without machine code.
+  /// that no input gives, and as Unavailable in strict mode for kernels without machine code and at
+  /// level `fast` when the library is absent.
   static Program build(ir::Graph graph, const BuildOptions& options = {});
 
   /// The graph as given to build().
