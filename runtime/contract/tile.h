@@ -49,7 +49,10 @@ void tile(const TileArgs<typename V::T>& t) {
   const T* a = t.a;
   const T* b = t.b;
   const int64_t s = t.a_row, group = 3 * s, a_col = t.a_col, b_row = t.b_row;
-  const int64_t ahead = kAhead(kRows) * b_row;
+  // One or two rows over packed panels wait for memory, which the hardware fetches sooner by
+  // itself.
+  const bool streams = kRows <= 2 && b_row <= V::kNv * V::kWidth;
+  const int64_t ahead = streams ? 0 : kAhead(kRows) * b_row;
   const T* a3 = a + group;
   const T* a6 = a3 + group;
   const T* a9 = a6 + group;
