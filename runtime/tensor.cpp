@@ -100,6 +100,7 @@ int64_t Tensor::element_count() const {
 void* Tensor::raw_data(std::source_location loc) const {
   runtime::require_defined(*this, "data");
   host_read(*this, loc, "a data pointer");
+  impl_->storage->exposed.store(true, std::memory_order_relaxed);
   return impl_->data;
 }
 
@@ -110,6 +111,7 @@ void* Tensor::raw_data(DType expected, SourceLoc loc) const {
          "Convert with to(dtype) first", loc);
   }
   host_read(*this, loc, "a data pointer");
+  impl_->storage->exposed.store(true, std::memory_order_relaxed);
   return impl_->data;
 }
 

@@ -12,7 +12,8 @@ namespace etch::runtime {
 /// A reference-counted buffer. Small tensors keep theirs in the same block as header and storage.
 struct Storage {
   std::atomic<uint32_t> refs{1};
-  uint32_t version = 0;  // counts in-place writes
+  uint32_t version = 0;              // counts in-place writes
+  std::atomic<bool> exposed{false};  // a data pointer was handed out: writes may go uncounted
   void* data = nullptr;
   size_t bytes = 0;
   size_t block_bytes = 0;                  // of the whole block this storage lies in

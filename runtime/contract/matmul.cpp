@@ -30,6 +30,7 @@ struct MatmulPlan {
   int64_t a_elems = 0, b_elems = 0;
 
   MatmulPlan(const MatmulDesc& desc, bool packed_b) : kern(kernels<T>(active_isa())), d(desc) {
+    join_batches();
     if (!packed_b) turn_column_result();
     slots = task_slots(d.batch * d.m * d.n * d.k);
     const int64_t panels = ceil_div(d.n, kern.nr);
@@ -51,6 +52,16 @@ struct MatmulPlan {
     if (pack_a) {
       a_elems = packed_rows_elems(kern, std::min(d.m, kBlockRows<T>) + kern.mr, d.k);
     }
+  }
+
+  /// Batches that share B and follow each other are more rows of one product.
+  void join_batches() {
+    if (d.batch <= 1 || d.b_batch != 0 || d.a_batch != d.m * d.a_row ||
+        d.c_batch != d.m * d.c_row) {
+      return;
+    }
+    d.m *= d.batch;
+    d.batch = 1;
   }
 
   /// A single column of C is the row of the transposed product, which is contiguous.
@@ -256,7 +267,7 @@ void matmul_packed(const MatmulDesc& d, const PackedB& b, Scratch& scratch) {
     const MatmulPlan<T> plan(d, true);
     if (d.k == 0) return plan.run(scratch);
     const Panels<T> panels{static_cast<const T*>(b.data), d.k, d.n, plan.kern.nr};
-    plan.run_panels(0, d.batch, 0, panels, static_cast<T*>(scratch.get(plan.scratch_bytes())));
+    plan.run_panels(0, plan.d.batch, 0, panels, static_cast<T*>(scratch.get(plan.scratch_bytes())));
   });
 }
 

@@ -243,6 +243,7 @@ void Binding::bind_kernel(const Step& s, BoundStep& b) const {
 }
 
 void Binding::bind_operator(const Step& s, BoundStep& b) const {
+  b.weight_of = BoundStep::kNoWeight;
   for (size_t i = 0; i < s.in.size(); ++i) {
     BoundStep::Window& w = b.windows[i];
     eval(s.in[i].view.sizes, w.sizes);

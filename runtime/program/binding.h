@@ -27,6 +27,10 @@ struct BoundStep {
   };
   std::vector<Window> windows;    // per operand
   std::vector<Operand> operands;  // Contraction
+  // The packed weights of the value numbered weight_of; null when they have no packed form.
+  std::shared_ptr<const PackedWeight> weight;
+  uint64_t weight_of = kNoWeight;
+  static constexpr uint64_t kNoWeight = ~uint64_t{0};
   std::vector<ir::TensorRef> in, out;
   std::shared_ptr<void> attrs;  // with numbers in place of symbols, where there are any
 };

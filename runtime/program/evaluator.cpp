@@ -31,7 +31,8 @@ bool has_state(const ir::Graph& g) {
 std::vector<std::shared_ptr<const ir::Constant>> ProgramEvaluator::evaluate(
     const ir::Graph& g, std::span<const std::shared_ptr<const ir::Constant>> inputs,
     size_t budget_bytes) {
-  Program program = Program::build(has_state(g) ? without_state(g) : g, {.kernels = kernels_});
+  Program program = Program::build(has_state(g) ? without_state(g) : g,
+                                   {.kernels = kernels_, .pack_weights = false});
   Context context(program);
   const State none;
   std::vector<InputView> in;

@@ -407,10 +407,22 @@ void Planner::reuse_operands() {
   }
 }
 
+/// Marks the contractions whose weights are the same in every run until somebody sets them.
+void find_weights_that_stay(Plan& plan) {
+  for (Step& s : plan.steps) {
+    if (s.kind != StepKind::Contraction) continue;
+    const BufferInfo& b = plan.buffers[s.in[1].buffer];
+    const auto& written = plan.next_of;
+    s.weight_stays = b.home == Home::Constant ||
+                     (b.home == Home::State &&
+                      std::find(written.begin(), written.end(), b.index) == written.end());
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, KernelSource* source,
-                                      const ContractionLibrary* library) {
+                                      const ContractionLibrary* library, bool pack_weights) {
   auto plan = std::make_shared<Plan>();
   plan->library = library;
   plan->graph = graph;
@@ -418,6 +430,7 @@ std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, Kernel
   plan->prepared =
       prepare(prepared) ? std::make_shared<const Graph>(std::move(prepared)) : std::move(graph);
   Planner(*plan, source).run();
+  if (pack_weights && library == nullptr) find_weights_that_stay(*plan);
   return plan;
 }
 

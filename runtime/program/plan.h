@@ -11,6 +11,7 @@
 #include "runtime/contraction_library.h"
 #include "runtime/interp/interp.h"
 #include "runtime/program/kernel_source.h"
+#include "runtime/program/packed_weights.h"
 #include "runtime/program/requirements.h"
 
 namespace etch::runtime {
@@ -59,6 +60,7 @@ struct Step {
   const ir::OpDef* op = nullptr;
   ir::AttrBox attrs;
   bool symbolic_attrs = false;
+  bool weight_stays = false;  // operand 1 is a constant or a State tensor that runs do not write
 };
 
 /// A named value at the program's border.
@@ -99,12 +101,14 @@ struct Plan {
   size_t max_operands = 0;  // operands and results of any step
   size_t kernels = 0;
   const ContractionLibrary* library = nullptr;  // level `fast`: what contractions run in first
+  mutable PackedWeights packed;                 // of constants, by index
   mutable std::atomic<uint64_t> native_runs{0}, interpreted_runs{0}, library_runs{0};
 };
 
 /// Raises UserError for a graph with symbols that no input's shape binds, or with values of element
-/// types that cannot be computed. `source` and `library` may be null.
+/// types that cannot be computed. `source` and `library` may be null. pack_weights: see
+/// BuildOptions; a library gets weights as they are.
 std::shared_ptr<const Plan> make_plan(std::shared_ptr<const ir::Graph> graph, KernelSource* source,
-                                      const ContractionLibrary* library = nullptr);
+                                      const ContractionLibrary* library, bool pack_weights);
 
 }  // namespace etch::runtime

@@ -32,7 +32,8 @@ struct Context::Impl {
   void set_pointers(const State& state, State* writable, std::span<const InputView> inputs,
                     std::span<const OutputView> outputs);
   void run_kernel(const Step& s, BoundStep& b);
-  void run_operator(const Step& s, BoundStep& b);
+  void run_operator(const Step& s, BoundStep& b, const State& state);
+  const PackedWeight* weight(const Step& s, BoundStep& b, const State& state);
 
   std::shared_ptr<const Plan> plan;
   Binding binding;
@@ -272,7 +273,23 @@ void Context::Impl::run_kernel(const Step& s, BoundStep& b) {
   }
 }
 
-void Context::Impl::run_operator(const Step& s, BoundStep& b) {
+/// The packed weights of a contraction, looked up when their value or its window has changed.
+const PackedWeight* Context::Impl::weight(const Step& s, BoundStep& b, const State& state) {
+  if (!s.weight_stays) return nullptr;
+  const BufferInfo& info = plan->buffers[s.in[1].buffer];
+  const bool constant = info.home == Home::Constant;
+  const uint64_t contents = constant ? info.index : state.contents(state_index[info.index]);
+  if (!constant && contents == 0) return nullptr;
+  if (b.weight_of != contents || (b.weight != nullptr && b.weight->isa() != active_isa())) {
+    const void* attrs = b.attrs ? b.attrs.get() : s.attrs.data();
+    PackedWeights& packed = constant ? plan->packed : state.packed();
+    b.weight = packed.get(contents, *s.op, b.operands, attrs, b.windows[1].offset);
+    b.weight_of = contents;
+  }
+  return b.weight.get();
+}
+
+void Context::Impl::run_operator(const Step& s, BoundStep& b, const State& state) {
   for (size_t i = 0; i < s.in.size(); ++i) {
     auto item = static_cast<int64_t>(itemsize(b.in[i].dtype));
     auto* data = static_cast<std::byte*>(pointers[s.in[i].buffer]) + b.windows[i].offset * item;
@@ -283,7 +300,7 @@ void Context::Impl::run_operator(const Step& s, BoundStep& b) {
   const void* attrs = b.attrs ? b.attrs.get() : s.attrs.data();
   if (s.kind == StepKind::Contraction &&
       run_contraction(*s.op, b.operands, attrs, b.out[0].data, b.out[0].sizes,
-                      library ? &*library : nullptr)) {
+                      library ? &*library : nullptr, weight(s, b, state))) {
     return;
   }
   At at(s.loc);
@@ -342,7 +359,7 @@ std::optional<GuardMiss> Context::Impl::run(const State& state, State* writable,
     }
     const Step& s = plan->steps[i];
     BoundStep& b = binding.steps()[i];
-    s.kind == StepKind::Kernel ? run_kernel(s, b) : run_operator(s, b);
+    s.kind == StepKind::Kernel ? run_kernel(s, b) : run_operator(s, b, state);
   }
   plan->native_runs.fetch_add(native_runs, std::memory_order_relaxed);
   plan->interpreted_runs.fetch_add(interpreted_runs, std::memory_order_relaxed);
@@ -387,8 +404,8 @@ Program Program::build(ir::Graph graph, const BuildOptions& options) {
                       ErrorKind::Unavailable);
     }
   }
-  auto plan =
-      make_plan(std::make_shared<const ir::Graph>(std::move(graph)), options.kernels, library);
+  auto plan = make_plan(std::make_shared<const ir::Graph>(std::move(graph)), options.kernels,
+                        library, options.pack_weights);
   if (options.strict) {
     for (const Step& s : plan->steps) {
       if (s.kind != StepKind::Kernel || (s.native && s.native->get() != nullptr)) continue;
@@ -457,6 +474,7 @@ ProgramStats Program::stats() const {
   out.native_runs = plan_->native_runs.load(std::memory_order_relaxed);
   out.interpreted_runs = plan_->interpreted_runs.load(std::memory_order_relaxed);
   out.library_runs = plan_->library_runs.load(std::memory_order_relaxed);
+  out.packed_bytes = plan_->packed.bytes();
   return out;
 }
 

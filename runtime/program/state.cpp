@@ -10,6 +10,7 @@ namespace etch::runtime {
 namespace {
 
 std::atomic<uint64_t> next_layout{1};
+std::atomic<uint64_t> next_contents{1};
 
 Tensor copy_of(const Tensor& t) {
   Tensor out(new_tensor(impl(t).dtype, impl(t).sizes));
@@ -23,10 +24,13 @@ bool same_sizes(std::span<const int64_t> a, std::span<const int64_t> b) {
 
 }  // namespace
 
-State::State(const State& other) : index_(other.index_), layout_(other.layout_) {
+State::State(const State& other)
+    : index_(other.index_), layout_(other.layout_), packed_(other.packed_) {
   Use use(other, false);
   for (const Entry& e : other.entries_) {
-    entries_.push_back({e.name, copy_of(e.now), Tensor(), e.version});
+    // A live tensor may have changed since anybody said so.
+    const uint64_t contents = e.live ? next_contents.fetch_add(1) : e.contents;
+    entries_.push_back({e.name, copy_of(e.now), Tensor(), e.version, contents});
   }
 }
 
@@ -40,11 +44,23 @@ void State::swap(State& other) noexcept {
   entries_.swap(other.entries_);
   index_.swap(other.index_);
   std::swap(layout_, other.layout_);
+  packed_.swap(other.packed_);
+}
+
+void State::changed(Entry& e) {
+  packed_.drop(e.contents);
+  e.contents = next_contents.fetch_add(1, std::memory_order_relaxed);
 }
 
 int State::find(std::string_view name) const {
   auto it = index_.find(std::string(name));
   return it == index_.end() ? -1 : static_cast<int>(it->second);
+}
+
+uint64_t State::contents(size_t i) const {
+  const Entry& e = entries_[i];
+  const bool unknown = e.live && impl(e.now).storage->exposed.load(std::memory_order_relaxed);
+  return unknown ? 0 : e.contents;
 }
 
 void State::set(std::string_view name, const Tensor& value) {
@@ -61,11 +77,12 @@ void State::adopt(std::string_view name, Tensor value) {
     Entry& e = entries_[static_cast<size_t>(at)];
     e.now = std::move(value);
     e.live = false;
-    ++e.version;
+    touch(static_cast<size_t>(at));
     return;
   }
   index_.emplace(std::string(name), entries_.size());
-  entries_.push_back({std::string(name), std::move(value), Tensor(), 1});
+  entries_.push_back({std::string(name), std::move(value), Tensor(), 1, 0});
+  changed(entries_.back());
   layout_ = next_layout.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -163,7 +180,10 @@ bool State::may_overwrite(size_t i) const {
   return e.live || (t.refs == 1 && t.storage->refs == 1 && t.storage->keep_alive == nullptr);
 }
 
-void State::touch(size_t i) { ++entries_[i].version; }
+void State::touch(size_t i) {
+  ++entries_[i].version;
+  changed(entries_[i]);
+}
 
 void State::commit(size_t i) {
   Entry& e = entries_[i];

@@ -9,6 +9,7 @@
 
 #include "etch/tensor.h"
 #include "runtime/io/limits.h"
+#include "runtime/program/packed_weights.h"
 
 namespace etch::runtime {
 
@@ -43,6 +44,12 @@ class State {
   /// The tensor itself, not to be written to. It keeps its contents when the State moves on.
   const Tensor& at(size_t i) const { return entries_[i].now; }
   uint64_t version(size_t i) const { return entries_[i].version; }
+  /// A number for what tensor i holds: new with every change, shared only with clones made since.
+  /// 0 for an attached tensor that data pointers were taken of: nobody knows when it changes.
+  uint64_t contents(size_t i) const;
+  /// The packed forms of tensors that runs have asked for, kept until the tensor changes.
+  PackedWeights& packed() const { return packed_; }
+  size_t packed_bytes() const { return packed_.bytes(); }
   /// The same names and contents, sharing nothing.
   State clone() const { return *this; }
 
@@ -82,14 +89,17 @@ class State {
     Tensor now;
     Tensor next;  // the memory of the value before, or of the one being made
     uint64_t version = 1;
+    uint64_t contents = 0;
     bool live = false;  // attached
   };
+  void changed(Entry& e);
   void swap(State& other) noexcept;
 
   std::vector<Entry> entries_;
   std::unordered_map<std::string, size_t> index_;
   uint64_t layout_ = 0;
   mutable std::atomic<int> users_{0};  // -1: one that writes
+  mutable PackedWeights packed_;
 };
 
 }  // namespace etch::runtime

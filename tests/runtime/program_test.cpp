@@ -292,6 +292,31 @@ TEST_CASE("calls no larger than an earlier one allocate nothing") {
   CHECK(memory_stats().cached == cached);
 }
 
+TEST_CASE("convolutions of a program allocate nothing after the first call") {
+  Program p = Program::build(graph(R"(
+    %x = input "x" : f32[2, 8, 11, 11]
+    %w = state "w" : f32[20, 8, 7, 7]
+    %k = state "k" : f32[20, 1, 3, 3]
+    %a = conv2d(%x, %w) {stride=[2, 2], padding=[3, 3, 3, 3], dilation=[1, 1], groups=1} : f32[2, 20, 6, 6]
+    %b = conv2d(%a, %k) {stride=[1, 1], padding=[1, 1, 1, 1], dilation=[1, 1], groups=20} : f32[2, 20, 6, 6]
+    result "b" = %b
+)"));
+  Context c(p);
+  State s;
+  s.set("w", random_f32({20, 8, 7, 7}, 1));
+  s.set("k", random_f32({20, 1, 3, 3}, 2));
+  const State& state = s;
+  std::vector<float> x(2 * 8 * 121, 0.5f), y(2 * 20 * 36);
+  const int64_t sizes[] = {2, 8, 11, 11};
+  const InputView in[] = {{x.data(), DType::F32, sizes, {}}};
+  const OutputView out[] = {{y.data(), y.size() * 4}};
+  p.run(state, c, in, out);
+  const size_t before = allocations.load(), live = memory_stats().live;
+  for (int i = 0; i < 3; ++i) p.run(state, c, in, out);
+  CHECK(allocations.load() == before);
+  CHECK(memory_stats().live == live);
+}
+
 TEST_CASE("wrong inputs are named with what was expected") {
   Program p = Program::build(graph(R"(
     symbol N in [1, 8]

@@ -56,6 +56,26 @@ TEST_CASE("a traced network keeps names, scopes and lines, and its batch symboli
   }
 }
 
+TEST_CASE("a compiled network sees weights change, through operators and through pointers",
+          "[trace]") {
+  Generator rng(3);
+  Mlp net(rng);
+  TraceOptions options;
+  options.state = net.state("net");
+  Tensor x = randn({5, 8}, rng);
+  Compiled f(trace(net, x, options));
+  NoGrad no_grad;
+  float* bias = net.first->bias.data<float>();
+  float* weight = net.first->weight.data<float>();
+  CHECK(same_bits(f(x), net(x)));
+  net.first->weight.copy_(randn(net.first->weight.shape(), rng));
+  CHECK(same_bits(f(x), net(x)));
+  weight[3] = bias[0] = 7;
+  CHECK(same_bits(f(x), net(x)));
+  net.second->weight.data<float>()[3] = 7;
+  CHECK(same_bits(f(x), net(x)));
+}
+
 TEST_CASE("a traced training step equals eager for SGD and Adam", "[trace]") {
   auto losses = [](bool traced, bool adam) {
     Generator rng(2);
