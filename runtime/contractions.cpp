@@ -16,9 +16,17 @@ Scratch& thread_scratch() {
   return scratch;
 }
 
+/// Whether the library, if it is to be used, ran `f(table)`.
+template <class F>
+bool by_library(LibraryUse* use, F&& f) {
+  if (use == nullptr || !f(use->library)) return false;
+  ++use->runs;
+  return true;
+}
+
 /// Runs of batches whose offsets advance evenly become one call; others go one by one.
 bool run_matmul(std::span<const Operand> in, const void*, void* out,
-                std::span<const int64_t> out_sizes, const PackedWeight* weight) {
+                std::span<const int64_t> out_sizes, LibraryUse* use, const PackedWeight* weight) {
   const Operand &a = in[0], &b = in[1];
   size_t ar = a.sizes.size(), br = b.sizes.size(), cr = out_sizes.size();
   contract::MatmulDesc d;
@@ -60,9 +68,10 @@ bool run_matmul(std::span<const Operand> in, const void*, void* out,
     if (weight != nullptr) {
       const contract::PackedB packed{d.dtype, weight->isa(), d.k, d.n, weight->data()};
       contract::matmul_packed(d, packed, thread_scratch());
-    } else {
-      contract::matmul(d, thread_scratch());
+      continue;
     }
+    bool done = by_library(use, [&](const ContractionLibrary& l) { return l.matmul(d); });
+    if (!done) contract::matmul(d, thread_scratch());
   }
   return true;
 }
@@ -84,15 +93,18 @@ contract::Conv2dDesc conv_desc(std::span<const Operand> in, const void* attrs) {
 }
 
 bool run_conv(std::span<const Operand> in, const void* attrs, void* out, std::span<const int64_t>,
-              const PackedWeight* weight) {
+              LibraryUse* use, const PackedWeight* weight) {
   if (!is_dense(in[0]) || !is_dense(in[1])) return false;
   const contract::Conv2dDesc d = conv_desc(in, attrs);
   if (weight != nullptr) {
     const contract::PackedConvWeight packed{d.dtype, weight->isa(), weight->data()};
     contract::conv2d_forward_packed(d, in[0].data, packed, out, thread_scratch());
-  } else {
-    contract::conv2d_forward(d, in[0].data, in[1].data, out, thread_scratch());
+    return true;
   }
+  bool done = by_library(use, [&](const ContractionLibrary& l) {
+    return l.conv2d_forward(d, in[0].data, in[1].data, out);
+  });
+  if (!done) contract::conv2d_forward(d, in[0].data, in[1].data, out, thread_scratch());
   return true;
 }
 
@@ -130,27 +142,34 @@ void pack_matmul_weight(std::span<const Operand> in, const void*, Isa isa, void*
 }
 
 bool run_conv_input_grad(std::span<const Operand> in, const void* attrs, void* out,
-                         std::span<const int64_t> out_sizes, const PackedWeight*) {
+                         std::span<const int64_t> out_sizes, LibraryUse* use, const PackedWeight*) {
   const auto& a = *static_cast<const ir::Conv2dInputGrad::Attrs*>(attrs);
   if (!is_dense(in[0]) || !is_dense(in[1])) return false;
   ir::TensorRef x{out, in[0].dtype, out_sizes};
   auto d = ir::conv_geometry(x, ref(in[1]), a.stride, a.padding, a.dilation, a.groups);
-  contract::conv2d_backward_data(d, in[0].data, in[1].data, out, thread_scratch());
+  bool done = by_library(use, [&](const ContractionLibrary& l) {
+    return l.conv2d_backward_data(d, in[0].data, in[1].data, out);
+  });
+  if (!done) contract::conv2d_backward_data(d, in[0].data, in[1].data, out, thread_scratch());
   return true;
 }
 
 bool run_conv_weight_grad(std::span<const Operand> in, const void* attrs, void* out,
-                          std::span<const int64_t> out_sizes, const PackedWeight*) {
+                          std::span<const int64_t> out_sizes, LibraryUse* use,
+                          const PackedWeight*) {
   const auto& a = *static_cast<const ir::Conv2dWeightGrad::Attrs*>(attrs);
   if (!is_dense(in[0]) || !is_dense(in[1])) return false;
   ir::TensorRef w{out, in[0].dtype, out_sizes};
   auto d = ir::conv_geometry(ref(in[0]), w, a.stride, a.padding, a.dilation, a.groups);
-  contract::conv2d_backward_weights(d, in[0].data, in[1].data, out, thread_scratch());
+  bool done = by_library(use, [&](const ContractionLibrary& l) {
+    return l.conv2d_backward_weights(d, in[0].data, in[1].data, out);
+  });
+  if (!done) contract::conv2d_backward_weights(d, in[0].data, in[1].data, out, thread_scratch());
   return true;
 }
 
 using Run = bool (*)(std::span<const Operand>, const void*, void*, std::span<const int64_t>,
-                     const PackedWeight*);
+                     LibraryUse*, const PackedWeight*);
 struct Packed {
   const ir::OpDef* op;
   Run run;
@@ -228,9 +247,10 @@ PackedWeight::~PackedWeight() {
 }
 
 bool run_contraction(const ir::OpDef& op, std::span<const Operand> in, const void* attrs, void* out,
-                     std::span<const int64_t> out_sizes, const PackedWeight* weight) {
+                     std::span<const int64_t> out_sizes, LibraryUse* use,
+                     const PackedWeight* weight) {
   const Packed* p = find_packed(op);
-  return p != nullptr && p->run(in, attrs, out, out_sizes, weight);
+  return p != nullptr && p->run(in, attrs, out, out_sizes, use, weight);
 }
 
 bool run_contraction(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,

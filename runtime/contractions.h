@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "ir/op.h"
+#include "runtime/contraction_library.h"
 #include "runtime/isa.h"
 #include "runtime/tensor_impl.h"
 
@@ -47,10 +48,12 @@ class PackedWeight {
 };
 
 /// Runs `op` with its packed kernel into the dense `out`; false when it has none for these
-/// operands. Operands are strided windows; kernels that need dense ones say false for others.
-/// `weight`, when given, fits in[1] and is read in its place.
+/// operands. Operands are strided windows; kernels that need dense ones say false for others. With
+/// `use`, the library goes first (level `fast`). `weight`, when given, fits in[1] and is read in
+/// its place by Etch's own kernels.
 bool run_contraction(const ir::OpDef& op, std::span<const Operand> in, const void* attrs, void* out,
-                     std::span<const int64_t> out_sizes, const PackedWeight* weight = nullptr);
+                     std::span<const int64_t> out_sizes, LibraryUse* use = nullptr,
+                     const PackedWeight* weight = nullptr);
 bool run_contraction(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
                      std::span<const Tensor> out);
 

@@ -14,6 +14,7 @@ struct Side {
   std::optional<Engine> engine;
   std::vector<NamedTensor> outputs;
   CompiledStats stats;
+  Level level = Level::Exact;
 };
 
 /// An artifact that is one side takes the other's inputs.
@@ -37,10 +38,15 @@ void check_inputs(const LoadedModel& artifact, const std::vector<NamedTensor>& i
 }
 
 Side run_side(const LoadedModel& model, const std::string& text,
-              const std::vector<NamedTensor>& inputs) {
+              const std::vector<NamedTensor>& inputs, std::optional<Level> level) {
   Side out;
   out.text = text;
   out.engine = engine_from_name(text);
+  if (!out.engine && level) {
+    fail("usage",
+         cat("--level ", name(*level), ": side a is ", text, ", which has a level of its own"),
+         "Take --a jit or --a interpret");
+  }
   if (!out.engine && text.ends_with(".npz")) {
     out.outputs = read_outputs(text);
     return out;
@@ -57,9 +63,10 @@ Side run_side(const LoadedModel& model, const std::string& text,
     check_inputs(other, inputs);
   }
   RunResult result =
-      run_engine(artifact ? other : model, *out.engine, inputs, *out.engine == Engine::Jit);
+      run_engine(artifact ? other : model, *out.engine, inputs, *out.engine == Engine::Jit, level);
   out.outputs = std::move(result.outputs);
   out.stats = result.stats;
+  out.level = result.level;
   return out;
 }
 
@@ -77,9 +84,15 @@ std::string spread_text(const std::optional<double>& spread) {
 /// Collects the table, the JSON and the verdict.
 class Comparison {
  public:
-  Comparison(const Side& a, const Side& b, bool allow_constant)
-      : a_(a), b_(b), allow_constant_(allow_constant) {
-    table_.row({"output", "type", "differing", "bits", "spread over inputs", "over classes"});
+  Comparison(const Side& a, const Side& b, const CompareRequest& request)
+      : a_(a),
+        b_(b),
+        allow_constant_(request.allow_constant),
+        measured_(a.level == Level::Fast || b.level == Level::Fast),
+        tolerance_(request.tolerance) {
+    table_.row({"output", "type", "differing", measured_ ? "max |a - b|" : "bits",
+                measured_ ? "max |a - b| / |b|" : "spread over inputs",
+                measured_ ? "of the root mean square" : "over classes"});
   }
 
   void add(const NamedTensor& x) {
@@ -100,9 +113,13 @@ class Comparison {
     Spread s = spread_of(x.tensor);
     elements_ += d.elements;
     bits_ += d.bits;
-    table_.row({x.name, type, cat(d.elements), cat(d.bits), spread_text(s.inputs),
-                spread_text(s.classes)});
-    if (d.first >= 0) {
+    if (measured_) {
+      measure(x, *y, type, d.elements, json);
+    } else {
+      table_.row({x.name, type, cat(d.elements), cat(d.bits), spread_text(s.inputs),
+                  spread_text(s.classes)});
+    }
+    if (d.first >= 0 && !measured_) {
       problem(cat(x.name, " first differs at ", index_text(d.first, x.tensor.sizes()), ": ",
                   element_text(x.tensor, d.first), " in ", a_.text, ", ",
                   element_text(y->tensor, d.first), " in ", b_.text));
@@ -130,7 +147,8 @@ class Comparison {
 
   Answer finish() {
     Answer out;
-    out.code = bits_ == 0 && mismatched_ == 0 && constant_ == 0 ? kDone : kNo;
+    bool fits = measured_ ? far_ == 0 : bits_ == 0;
+    out.code = fits && mismatched_ == 0 && constant_ == 0 ? kDone : kNo;
     out.text = table_.text() + problems_;
     std::string hash_a = output_hash(a_.outputs), hash_b = output_hash(b_.outputs);
     out.text += hash_a == hash_b ? cat("output hash ", hash_a, "\n")
@@ -144,8 +162,19 @@ class Comparison {
       out.json.set("kernels_run", side->stats.kernels_run);
       out.json.set("fallbacks", side->stats.fallbacks);
     }
-    out.text += cat(elements_ == 0 && mismatched_ == 0 ? "same" : "different", ": ", bits_,
-                    " differing bits in ", elements_, " elements\n");
+    if (measured_) {
+      out.text +=
+          cat("contractions run by the library: ", a_.stats.library_run + b_.stats.library_run,
+              "\n", far_ == 0 && mismatched_ == 0 ? "close" : "too far",
+              ": the largest difference is ", number_text(worst_), " of the root mean square, ",
+              "the tolerance ", number_text(tolerance_), "\n");
+      out.json.set("library_run", a_.stats.library_run + b_.stats.library_run);
+      out.json.set("close", far_ == 0 && mismatched_ == 0);
+      out.json.set("tolerance", tolerance_);
+    } else {
+      out.text += cat(elements_ == 0 && mismatched_ == 0 ? "same" : "different", ": ", bits_,
+                      " differing bits in ", elements_, " elements\n");
+    }
     out.json.set("outputs", std::move(outputs_));
     out.json.set("hash_a", hash_a);
     out.json.set("hash_b", hash_b);
@@ -156,16 +185,35 @@ class Comparison {
   }
 
  private:
+  /// A level that is not exact: how far it is off, rather than whether every bit is right.
+  void measure(const NamedTensor& x, const NamedTensor& y, const std::string& type,
+               int64_t elements, runtime::JsonValue& json) {
+    Distance d = distance(x.tensor, y.tensor);
+    bool apart = !(d.absolute <= tolerance_ * d.size);
+    double share = d.absolute == 0 ? 0 : d.absolute / d.size;
+    worst_ = std::max(worst_, share);
+    table_.row({x.name, type, cat(elements), number_text(d.absolute), number_text(d.relative),
+                number_text(share)});
+    if (apart) {
+      ++far_;
+      problem(cat(x.name, " is ", number_text(d.absolute), " off, more than ",
+                  number_text(tolerance_), " of its root mean square ", number_text(d.size)));
+    }
+    json.set("max_abs", d.absolute);
+    json.set("max_rel", d.relative);
+    json.set("root_mean_square", d.size);
+  }
   void problem(const std::string& text) { problems_ += cat("  ", text, "\n"); }
 
   const Side& a_;
   const Side& b_;
-  bool allow_constant_;
+  bool allow_constant_, measured_;
+  double tolerance_, worst_ = 0;
   Columns table_;
   std::string problems_;
   runtime::JsonValue::Array outputs_;
   int64_t elements_ = 0, bits_ = 0;
-  size_t mismatched_ = 0, constant_ = 0;
+  size_t mismatched_ = 0, constant_ = 0, far_ = 0;
 };
 
 /// Enough rows to see whether outputs vary with the input.
@@ -178,8 +226,11 @@ Answer compare_verb(const CompareRequest& request, Console&) {
   for (const std::string& d : request.dynamic) dynamic.push_back(parse_dynamic(d));
   LoadedModel model = load_model(request.model, dynamic);
   Given given = read_inputs(model.inputs, request.inputs, parse_dims(request.dims), kRows);
-  Side a = run_side(model, request.a, given.tensors), b = run_side(model, request.b, given.tensors);
-  Comparison comparison(a, b, request.allow_constant);
+  // Side b is what level fast is measured against.
+  std::optional<Level> level = parse_level(request.level);
+  Side a = run_side(model, request.a, given.tensors, level);
+  Side b = run_side(model, request.b, given.tensors, std::nullopt);
+  Comparison comparison(a, b, request);
   for (const NamedTensor& o : a.outputs) comparison.add(o);
   comparison.add_missing_in_a();
   Answer out = comparison.finish();
@@ -189,10 +240,15 @@ Answer compare_verb(const CompareRequest& request, Console&) {
     const NamedTensor& t = given.tensors[i];
     columns.row({"input", t.name, cat(t.tensor.dtype(), t.tensor.sizes()), given.described[i]});
   }
-  out.text = cat(model.text, ": ", a.text, " against ", b.text, "\n", columns.text(), out.text);
+  auto title = [](const Side& s) {
+    return s.level == Level::Fast ? cat(s.text, " at level fast") : s.text;
+  };
+  out.text = cat(model.text, ": ", title(a), " against ", title(b), "\n", columns.text(), out.text);
   out.json.set("model", model.text);
   out.json.set("a", a.text);
   out.json.set("b", b.text);
+  out.json.set("level_a", name(a.level));
+  out.json.set("level_b", name(b.level));
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include "ir/registry.h"
 #include "ir/text.h"
 #include "onnx_export/profiles.h"
+#include "runtime/contraction_library.h"
 #include "runtime/io/container.h"
 #include "runtime/isa.h"
 #include "tools/cli/text.h"
@@ -63,6 +64,14 @@ void add_compiler(Findings& f) {
   }
 }
 
+/// Not having it is no fault: only level fast asks for it.
+void add_library(Findings& f) {
+  const runtime::ContractionLibrary* library = runtime::contraction_library();
+  std::string why = runtime::why_no_contraction_library();
+  f.add("level fast",
+        library != nullptr ? library->version : cat("not here: ", why.substr(0, why.find('\n'))));
+}
+
 void add_cache(Findings& f) {
   std::string folder = codegen::KernelCache::standard_folder();
   if (folder.empty()) {
@@ -84,6 +93,7 @@ Answer doctor_verb(Console&) {
   add_processor(f);
   f.add("threads", cat(num_threads(), " of ", sysconf(_SC_NPROCESSORS_ONLN), " processors"));
   add_compiler(f);
+  add_library(f);
   add_cache(f);
   std::vector<std::string> zoo, engines;
   for (const ModelEntry& e : zoo::models()) zoo.push_back("zoo:" + e.name);

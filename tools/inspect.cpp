@@ -142,7 +142,7 @@ Answer inspect_verb(const InspectRequest& request, Console&) {
   if (a.traced) add_graph(*a.traced, "as recorded", "traced", out);
   add_graph(a.graph, "after the passes", "optimized", out);
   add_sections(request.model, out);
-  out.json.set("numerics", a.numerics);
+  out.json.set("numerics", std::string(name(a.level)));
   return out;
 }
 

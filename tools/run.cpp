@@ -1,3 +1,4 @@
+#include "runtime/contraction_library.h"
 #include "tools/cli/result.h"
 #include "tools/cli/text.h"
 #include "tools/cli/verbs.h"
@@ -16,7 +17,7 @@ Answer run_verb(const RunRequest& request, Console& console) {
   for (const std::string& d : request.dynamic) dynamic.push_back(parse_dynamic(d));
   LoadedModel model = load_model(request.model, dynamic);
   Given given = read_inputs(model.inputs, request.inputs, parse_dims(request.dims), 1);
-  RunResult result = run_engine(model, *engine, given.tensors, false);
+  RunResult result = run_engine(model, *engine, given.tensors, false, parse_level(request.level));
 
   Answer out;
   out.json.set("model", model.text);
@@ -48,6 +49,16 @@ Answer run_verb(const RunRequest& request, Console& console) {
     console.note(cat("note: ", result.stats.fallbacks, " of ", result.stats.kernels_built,
                      " kernels have no machine code and were interpreted; etch doctor says why"));
   }
+  if (result.level == Level::Fast) {
+    if (runtime::contraction_library() == nullptr) {
+      console.note(
+          "note: the module of level fast is absent, so exact kernels ran; etch doctor says why");
+    } else {
+      out.text += cat("level fast: oneDNN ran ", result.stats.library_run, " contractions\n");
+    }
+    out.json.set("library_run", result.stats.library_run);
+  }
+  out.json.set("level", name(result.level));
   out.json.set("prepare_ms", result.prepare_ms);
   out.json.set("run_ms", result.run_ms);
   if (!request.outputs.empty()) {

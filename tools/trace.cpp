@@ -13,9 +13,10 @@ using runtime::JsonValue;
 namespace {
 
 /// The artifact's bytes, read back before anybody sees them.
-runtime::Bytes artifact_bytes(const Trace& trace, const ir::Graph& optimized,
+runtime::Bytes artifact_bytes(const Trace& trace, const ir::Graph& optimized, Level level,
                               const std::string& path) {
   runtime::Artifact artifact;
+  artifact.level = level;
   artifact.graph = optimized;
   artifact.traced = trace.graph();
   for (const NamedTensor& s : trace.state()) artifact.state.set(s.name, s.tensor.detach());
@@ -69,6 +70,7 @@ void explain(const TraceReport& report, Answer& out) {
 
 Answer trace_verb(const TraceRequest& request, Console&) {
   check_output_name("--output", request.output, ".etch");
+  Level level = parse_level(request.level).value_or(Level::Exact);
   std::vector<DynamicDim> dynamic;
   for (const std::string& d : request.dynamic) dynamic.push_back(parse_dynamic(d));
   LoadedModel model = load_model(request.model, dynamic);
@@ -96,7 +98,7 @@ Answer trace_verb(const TraceRequest& request, Console&) {
             bytes_text(state_bytes), ")\n", ir::summary(trace.graph()));
   }
   if (!request.output.empty()) {
-    runtime::Bytes bytes = artifact_bytes(trace, optimized.graph, request.output);
+    runtime::Bytes bytes = artifact_bytes(trace, optimized.graph, level, request.output);
     Writing writing;
     runtime::write_file(request.output, bytes.span());
     if (!request.text) {

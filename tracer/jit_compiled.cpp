@@ -61,6 +61,7 @@ Compiled::Compiled(const Trace& trace, const CompileOptions& options)
   pass_options.context.evaluator = &evaluator;
   passes::optimize(g, pass_options);
   runtime::BuildOptions build;
+  build.level = impl_->level = options.level;
   if (options.mode != CompileMode::Interpret) {
     codegen::CompileSettings settings;
     settings.mode = options.mode == CompileMode::Sync ? codegen::CompileMode::Sync
@@ -103,7 +104,7 @@ const Trace& Compiled::trace() const { return impl_->trace; }
 CompiledStats Compiled::stats() const {
   runtime::ProgramStats s = impl_->program->stats();
   return {s.kernels, s.native_runs, s.interpreted_runs,
-          impl_->kernels == nullptr ? 0 : s.kernels - s.native};
+          impl_->kernels == nullptr ? 0 : s.kernels - s.native, s.library_runs};
 }
 
 void Compiled::save(const std::string& path) const {
@@ -112,6 +113,7 @@ void Compiled::save(const std::string& path) const {
   artifact.graph = impl_->program->graph();
   artifact.traced = impl_->trace.graph();
   artifact.state = impl_->state;
+  artifact.level = impl_->level;
   runtime::save_artifact(path, artifact);
 }
 

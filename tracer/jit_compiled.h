@@ -21,6 +21,7 @@ struct Compiled::Impl {
   Trace trace;
   std::unique_ptr<codegen::CompiledKernels> kernels;
   bool compiling = false;
+  Level level = Level::Exact;
   std::shared_ptr<const runtime::Program> program;
   runtime::State state;
   std::unique_ptr<runtime::Context> context;

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "etch/trace.h"
+#include "runtime/level.h"
 
 namespace etch {
 
@@ -17,6 +18,9 @@ struct CompileOptions {
   CompileMode mode = CompileMode::Sync;
   bool strict = false;  // a kernel without machine code is an error
   int tier = 1;         // 0: ready soonest, 1: runs fastest
+  /// Fast: f32 contractions run in oneDNN, and bits differ from eager's. UserError (Unavailable)
+  /// when its module is absent.
+  Level level = Level::Exact;
 };
 
 /// What ran how.
@@ -25,6 +29,7 @@ struct CompiledStats {
   uint64_t kernels_run = 0;      // native runs
   uint64_t interpreted_run = 0;  // runs of kernels left to the interpreter
   size_t fallbacks = 0;          // kernels meant for machine code that have none
+  uint64_t library_run = 0;      // contractions that oneDNN ran (level fast)
 };
 
 /// A trace made ready: optimised, fused, compiled, bound to the live tensors of its state.

@@ -95,7 +95,8 @@ ETCH_API const char* etch_last_error(void);
 /* Threads that one call may use, 1 to 1024. Results do not depend on it. */
 ETCH_API etch_status etch_set_num_threads(int count);
 
-/* Programs. The memory of the second form may be freed after the call. */
+/* Programs. The memory of the second form may be freed after the call. A program that was saved at
+ * level fast runs its contractions in oneDNN where the module etch_onednn.so is present. */
 ETCH_API etch_status etch_program_load(const char* path, etch_program** out);
 ETCH_API etch_status etch_program_load_from_memory(const void* data, size_t bytes,
                                                    etch_program** out);

@@ -44,7 +44,9 @@ std::vector<PortText> describe(std::span<const runtime::Port> ports) {
 
 struct etch_program {
   explicit etch_program(runtime::Artifact a)
-      : artifact(std::move(a)), program(runtime::Program::build(std::move(artifact.graph))) {
+      : artifact(std::move(a)),
+        program(runtime::Program::build(std::move(artifact.graph),
+                                        {.level = artifact.level, .library_optional = true})) {
     artifact.graph = ir::Graph();
     ports[ETCH_INPUT] = describe(program.inputs());
     ports[ETCH_OUTPUT] = describe(program.outputs());

@@ -89,7 +89,7 @@ std::string meta_text(const Artifact& a) {
   w.begin_object();
   w.member("format", kFormat);
   w.member("producer", std::string("etch " ETCH_VERSION_TEXT));
-  w.member("numerics", a.numerics);
+  w.member("numerics", std::string(name(a.level)));
   names(w, "inputs", inputs(ir::InputKind::Input));
   names(w, "states", inputs(ir::InputKind::State));
   names(w, "outputs", [&](JsonWriter& out) {
@@ -188,10 +188,10 @@ void read_meta(const ContainerReader& file, const ArtifactOptions& options, Arti
               "Read it with a newer Etch");
   }
   out.producer = meta.at("producer").as_string("producer");
-  out.numerics = meta.at("numerics").as_string("numerics");
-  if (out.numerics != "exact" && out.numerics != "fast") {
-    fail_file("artifact", where, cat("unknown numerics level ", in_quotes(out.numerics)));
-  }
+  std::string numerics = meta.at("numerics").as_string("numerics");
+  std::optional<Level> level = level_from_name(numerics);
+  if (!level) fail_file("artifact", where, cat("unknown numerics level ", in_quotes(numerics)));
+  out.level = *level;
   if (!options.trust_native) return;
   const JsonValue::Array& native = meta.at("native").as_array("native");
   if (native.size() > kMostNative) {

@@ -34,7 +34,7 @@ struct Artifact {
   std::optional<ir::Graph> traced;  // as recorded
   State state;                      // initial, or where a saved program stopped
   std::string producer;             // filled in by save
-  std::string numerics = "exact";   // or "fast"
+  Level level = Level::Exact;       // what it was compiled for
   std::vector<NativeSection> native;
 };
 

@@ -423,15 +423,16 @@ void find_weights_that_stay(Plan& plan) {
 }  // namespace
 
 std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, KernelSource* source,
-                                      bool pack_weights) {
+                                      const ContractionLibrary* library, bool pack_weights) {
   KnownFacts known(ir::facts_of(*graph));
   auto plan = std::make_shared<Plan>();
+  plan->library = library;
   plan->graph = graph;
   Graph prepared = *graph;
   plan->prepared =
       prepare(prepared) ? std::make_shared<const Graph>(std::move(prepared)) : std::move(graph);
   Planner(*plan, source).run();
-  if (pack_weights) find_weights_that_stay(*plan);
+  if (pack_weights && library == nullptr) find_weights_that_stay(*plan);
   return plan;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "runtime/contraction_library.h"
 #include "runtime/interp/interp.h"
 #include "runtime/program/kernel_source.h"
 #include "runtime/program/packed_weights.h"
@@ -99,13 +100,15 @@ struct Plan {
   std::vector<Step> steps;
   size_t max_operands = 0;  // operands and results of any step
   size_t kernels = 0;
-  mutable PackedWeights packed;  // of constants, by index
-  mutable std::atomic<uint64_t> native_runs{0}, interpreted_runs{0};
+  const ContractionLibrary* library = nullptr;  // level `fast`: what contractions run in first
+  mutable PackedWeights packed;                 // of constants, by index
+  mutable std::atomic<uint64_t> native_runs{0}, interpreted_runs{0}, library_runs{0};
 };
 
 /// Raises UserError for a graph with symbols that no input's shape binds, or with values of element
-/// types that cannot be computed. `source` may be null. pack_weights: see BuildOptions.
+/// types that cannot be computed. `source` and `library` may be null. pack_weights: see
+/// BuildOptions; a library gets weights as they are.
 std::shared_ptr<const Plan> make_plan(std::shared_ptr<const ir::Graph> graph, KernelSource* source,
-                                      bool pack_weights);
+                                      const ContractionLibrary* library, bool pack_weights);
 
 }  // namespace etch::runtime

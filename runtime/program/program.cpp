@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 
 #include "runtime/allocator.h"
 #include "runtime/copy.h"
@@ -53,6 +54,7 @@ struct Context::Impl {
   std::vector<void*> pointers;  // per buffer
   std::vector<void*> operands;  // of the present step
   uint64_t native_runs = 0, interpreted_runs = 0;
+  std::optional<LibraryUse> library;
 };
 
 namespace {
@@ -131,6 +133,7 @@ Range range_of(const InputView& in) {
 }  // namespace
 
 Context::Impl::Impl(std::shared_ptr<const Plan> p) : plan(std::move(p)), binding(*plan) {
+  if (plan->library != nullptr) library.emplace(*plan->library);
   staged.resize(plan->inputs.size());
   input_values.resize(plan->inputs.size());
   state_values.resize(plan->states.size());
@@ -295,8 +298,9 @@ void Context::Impl::run_operator(const Step& s, BoundStep& b, const State& state
   }
   for (size_t i = 0; i < s.out.size(); ++i) b.out[i].data = pointers[s.out[i]];
   const void* attrs = b.attrs ? b.attrs.get() : s.attrs.data();
-  if (s.kind == StepKind::Contraction && run_contraction(*s.op, b.operands, attrs, b.out[0].data,
-                                                         b.out[0].sizes, weight(s, b, state))) {
+  if (s.kind == StepKind::Contraction &&
+      run_contraction(*s.op, b.operands, attrs, b.out[0].data, b.out[0].sizes,
+                      library ? &*library : nullptr, weight(s, b, state))) {
     return;
   }
   At at(s.loc);
@@ -348,6 +352,7 @@ std::optional<GuardMiss> Context::Impl::run(const State& state, State* writable,
   reserve(static_cast<size_t>(binding.arena_bytes()));
   set_pointers(state, writable, inputs, outputs);
   native_runs = interpreted_runs = 0;
+  if (library) library->runs = 0;
   for (size_t i = 0; i < plan->steps.size(); ++i) {
     if (i == plan->point_of_no_return) {
       if (auto miss = first_miss()) return miss;
@@ -358,6 +363,7 @@ std::optional<GuardMiss> Context::Impl::run(const State& state, State* writable,
   }
   plan->native_runs.fetch_add(native_runs, std::memory_order_relaxed);
   plan->interpreted_runs.fetch_add(interpreted_runs, std::memory_order_relaxed);
+  if (library) plan->library_runs.fetch_add(library->runs, std::memory_order_relaxed);
   if (auto miss = first_miss()) return miss;
   if (writable != nullptr) {
     for (size_t n = 0; n < in_place.size(); ++n) {
@@ -389,8 +395,17 @@ size_t Context::arena_capacity() const { return impl_->capacity; }
 size_t Context::live_bytes() const { return static_cast<size_t>(impl_->binding.live()); }
 
 Program Program::build(ir::Graph graph, const BuildOptions& options) {
+  const ContractionLibrary* library = nullptr;
+  if (options.level == Level::Fast) {
+    library = contraction_library();
+    if (library == nullptr && !options.library_optional) {
+      throw UserError(cat("[program] level fast needs oneDNN: ", why_no_contraction_library(),
+                          "\n  install libdnnl and build with ETCH_ONEDNN, or take level exact"),
+                      ErrorKind::Unavailable);
+    }
+  }
   auto plan = make_plan(std::make_shared<const ir::Graph>(std::move(graph)), options.kernels,
-                        options.pack_weights);
+                        library, options.pack_weights);
   if (options.strict) {
     for (const Step& s : plan->steps) {
       if (s.kind != StepKind::Kernel || (s.native && s.native->get() != nullptr)) continue;
@@ -458,6 +473,7 @@ ProgramStats Program::stats() const {
   }
   out.native_runs = plan_->native_runs.load(std::memory_order_relaxed);
   out.interpreted_runs = plan_->interpreted_runs.load(std::memory_order_relaxed);
+  out.library_runs = plan_->library_runs.load(std::memory_order_relaxed);
   out.packed_bytes = plan_->packed.bytes();
   return out;
 }

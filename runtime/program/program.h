@@ -15,6 +15,7 @@
 
 #include "etch/tensor.h"
 #include "ir/graph.h"
+#include "runtime/level.h"
 #include "runtime/program/kernel_source.h"
 #include "runtime/program/state.h"
 
@@ -42,6 +43,8 @@ struct OutputView {
 struct BuildOptions {
   KernelSource* kernels = nullptr;  // machine code; null: the block interpreter runs everything
   bool strict = false;              // raise when a kernel has no machine code
+  Level level = Level::Exact;
+  bool library_optional = false;  // level `fast` runs the exact kernels where the library is absent
   // Keeps the weights of contractions in the layout of their kernels, beside the originals: as much
   // memory again, and runs need not pack them. Constants, and State that runs do not write.
   bool pack_weights = true;
@@ -60,13 +63,15 @@ struct ProgramStats {
   size_t refused = 0;  // of those, that will never have any
   uint64_t native_runs = 0;
   uint64_t interpreted_runs = 0;
-  size_t packed_bytes = 0;  // of constants; State::packed_bytes() has those of its tensors
+  uint64_t library_runs = 0;  // contractions that the library of level `fast` ran
+  size_t packed_bytes = 0;    // of constants; State::packed_bytes() has those of its tensors
 };
 
 class Program {
  public:
   /// Every graph that verifies builds. Raises UserError for element types without arithmetic, sizes
-  /// that no input gives, and in strict mode (Unavailable) for kernels without machine code.
+  /// that no input gives, and as Unavailable in strict mode for kernels without machine code and at
+  /// level `fast` when the library is absent.
   static Program build(ir::Graph graph, const BuildOptions& options = {});
 
   /// The graph as given to build().

@@ -98,7 +98,7 @@ TEST_CASE("an artifact gives back graphs, state and native sections") {
   CHECK(b.native[0].tier == "avx2");
   CHECK(b.native[0].key == "key of everything");
   CHECK(b.native[0].bytes.text() == "machine code");
-  CHECK(b.numerics == "exact");
+  CHECK(b.level == Level::Exact);
   CHECK(b.producer.starts_with("etch "));
   b.native[0].bytes = a.native[0].bytes;
   Bytes again = encode_artifact(b);

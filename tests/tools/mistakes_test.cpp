@@ -43,7 +43,8 @@ TEST_CASE("empty names and names of other files are refused before any work", "[
 TEST_CASE("options say what form they take", "[command]") {
   check_error({"trace", "zoo:mlp", "--dynamic", "x"}, kUsage, "INPUT:AXIS=SYMBOL[:LOW:HIGH]");
   check_error({"run", "zoo:mlp", "--dim", "N"}, kUsage, "SYMBOL=SIZE");
-  check_error({"export", "zoo:mlp", "-o", "m.onnx", "--opset", "ten"}, kUsage, "whole number");
+  check_error({"export", "zoo:mlp", "-o", "m.onnx", "--opset", "ten"}, kUsage, "expected a number");
+  check_error({"compare", "zoo:mlp", "--tolerance", "-1"}, kUsage, "--tolerance");
   check_error({"export", "zoo:mlp", "-o", "m.onnx", "--for", "ORT"}, kUsage, "Did you mean ort?");
   check_error({"--verison"}, kUsage, "Did you mean --version?");
   check_error({"ops", "RELU"}, kUsage, "Did you mean relu?");

@@ -164,6 +164,55 @@ TEST_CASE("an answer that nobody reads to its end is no error of the command", "
   CHECK(first.text == "{\n");
 }
 
+TEST_CASE("the library of level fast is opened at that level only", "[command]") {
+  NEEDS_PROGRAM();
+  const std::string files = "LD_DEBUG=files " + etch + " run zoo:lenet --engine interpret ";
+  CHECK_FALSE(holds(shell(files + "2>&1").text, "etch_onednn"));
+  Said fast = shell(files + "--level fast 2>&1");
+  if (fast.code == 4) ETCH_SKIP("the oneDNN module is not built");
+  CHECK(fast.code == 0);
+  CHECK(holds(fast.text, "etch_onednn.so"));
+  CHECK(holds(fast.text, "level fast: oneDNN ran 5 contractions"));
+}
+
+TEST_CASE("compare measures level fast instead of asking for every bit", "[command]") {
+  NEEDS_PROGRAM();
+  Said fast = shell(etch + " compare zoo:lenet --a interpret --level fast 2>/dev/null");
+  if (fast.code == 4) ETCH_SKIP("the oneDNN module is not built");
+  INFO(fast.text);
+  CHECK(fast.code == 0);
+  CHECK(holds(fast.text, "interpret at level fast against eager"));
+  CHECK(holds(fast.text, "max |a - b| / |b|"));
+  CHECK(holds(fast.text, "close: the largest difference is"));
+  Said strict =
+      shell(etch + " compare zoo:lenet --a interpret --level fast --tolerance 1e-12 2>/dev/null");
+  CHECK(strict.code == 1);
+  CHECK(holds(strict.text, "too far"));
+  CHECK(shell(etch + " compare zoo:mlp --a eager --level fast 2>/dev/null").code == 2);
+  CHECK(shell(etch + " run zoo:mlp --level fats 2>&1").text.find("Did you mean fast?") !=
+        std::string::npos);
+}
+
+TEST_CASE("without the library level fast is an error, and an artifact of it runs exactly",
+          "[command]") {
+  NEEDS_PROGRAM();
+  const std::string without = "ETCH_ONEDNN_PATH=/proc/none " + etch;
+  Said missing = shell(without + " run zoo:mlp --level fast 2>&1");
+  CHECK(missing.code == 4);
+  CHECK(holds(missing.text, "level fast needs oneDNN"));
+  CHECK(holds(missing.text, "/proc/none/etch_onednn.so"));
+  std::string file = "level-test-" + std::to_string(::getpid()) + ".etch";
+  REQUIRE(shell(etch + " trace zoo:mlp --level fast -o " + file + " 2>&1").code == 0);
+  CHECK(holds(shell(etch + " inspect " + file + " 2>&1").text, "level fast"));
+  Said fallback = shell(without + " run " + file + " --engine interpret 2>&1 >/dev/null");
+  CHECK(fallback.code == 0);
+  CHECK(holds(fallback.text, "exact kernels ran"));
+  Said exact = shell(etch + " compare " + file + " --a interpret --level exact 2>&1");
+  std::remove(file.c_str());
+  CHECK(exact.code == 0);
+  CHECK(holds(exact.text, "same: 0 differing bits"));
+}
+
 TEST_CASE("developer tools refuse what they do not know, too", "[command]") {
   NEEDS_PROGRAM();
   const std::string bin = etch.substr(0, etch.rfind('/') + 1);

@@ -106,6 +106,10 @@ class Grammar {
     sub.footer(cat(kModels, kValues, kExitCodes));
   }
 
+  static void level(CLI::App& sub, std::string& to, const char* text) {
+    sub.add_option("--level", to, text)->type_name("exact|fast");
+  }
+
   void add_trace() {
     TraceRequest& r = requests_.trace;
     CLI::App& sub = verb("trace", "Records a model and saves it as an artifact",
@@ -117,6 +121,7 @@ class Grammar {
     sub.add_flag("--explain", r.explain,
                  "Sizes, captured tensors, guards and random draws, with their lines")
         ->excludes(text);
+    level(sub, r.level, "What the artifact asks for; exact by default");
   }
   void add_export() {
     ExportRequest& r = requests_.export_onnx;
@@ -140,6 +145,7 @@ class Grammar {
     values(sub, r.inputs, r.dims);
     file(sub, "--outputs", r.outputs, "FILE.npz", "Writes the outputs");
     sub.add_option("--engine", r.engine, "jit, interpret or eager")->capture_default_str();
+    level(sub, r.level, "fast: contractions run in oneDNN; by default the artifact's, else exact");
   }
   void add_compare() {
     CompareRequest& r = requests_.compare;
@@ -151,6 +157,11 @@ class Grammar {
     const char* sides = "jit, interpret, eager, FILE.npz (stored outputs) or FILE.etch";
     sub.add_option("--a", r.a, sides)->capture_default_str();
     sub.add_option("--b", r.b, sides)->capture_default_str();
+    level(sub, r.level, "Of side a; fast measures how far it is from side b");
+    sub.add_option("--tolerance", r.tolerance,
+                   "At level fast: the largest difference, as a share of the root mean square")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     sub.add_flag("--allow-constant", r.allow_constant, "Accepts outputs that hardly vary");
   }
   void add_inspect() {
@@ -198,13 +209,14 @@ std::string misuse_text(const CLI::ParseError& e, Grammar& grammar,
   }
   if (constexpr std::string_view kConversion = "Could not convert: ";
       what.starts_with(kConversion)) {
-    what = cat(what.substr(kConversion.size()), ": expected a whole number");
+    what = cat(what.substr(kConversion.size()), ": expected a number");
   }
   const std::string command = verb == nullptr ? "etch" : "etch " + verb->get_name();
   std::vector<std::string> known = Grammar::option_names(verb == nullptr ? grammar.app() : *verb);
   for (const std::string& a : args) {
     std::string option = a.substr(0, a.find('='));
-    if (option.size() < 2 || option[0] != '-') continue;
+    // "-1" is a value.
+    if (option.size() < 2 || option[0] != '-' || std::isdigit(option[1] & 0x7f) != 0) continue;
     if (std::find(known.begin(), known.end(), option) != known.end()) continue;
     std::string close = nearest(option, known);
     return cat("[usage] ", command, " has no option ", option, ". ",

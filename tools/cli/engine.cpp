@@ -5,6 +5,7 @@
 #include "codegen/program_source.h"
 #include "passes/pipeline.h"
 #include "runtime/program/evaluator.h"
+#include "tools/cli/text.h"
 
 namespace etch::cli {
 
@@ -32,7 +33,7 @@ std::vector<NamedTensor> named(const ir::Graph& g, std::vector<Tensor> values) {
 }
 
 RunResult run_source(const LoadedModel& model, Engine engine,
-                     const std::vector<NamedTensor>& inputs, bool strict) {
+                     const std::vector<NamedTensor>& inputs, bool strict, Level level) {
   StateGuard guard(model.source->state);
   RunResult out;
   Clock::time_point start = Clock::now();
@@ -46,6 +47,7 @@ RunResult run_source(const LoadedModel& model, Engine engine,
   CompileOptions options;
   options.mode = engine == Engine::Jit ? CompileMode::Sync : CompileMode::Interpret;
   options.strict = strict;
+  options.level = out.level = level;
   Compiled program(trace, options);
   out.prepare_ms = ms_since(start);
   start = Clock::now();
@@ -56,7 +58,8 @@ RunResult run_source(const LoadedModel& model, Engine engine,
 }
 
 RunResult run_artifact(const LoadedModel& model, Engine engine,
-                       const std::vector<NamedTensor>& inputs, bool strict) {
+                       const std::vector<NamedTensor>& inputs, bool strict,
+                       std::optional<Level> level) {
   const runtime::Artifact& artifact = *model.artifact;
   bool as_recorded = engine == Engine::Eager && artifact.traced.has_value();
   const ir::Graph& graph = as_recorded ? *artifact.traced : artifact.graph;
@@ -66,6 +69,8 @@ RunResult run_artifact(const LoadedModel& model, Engine engine,
   settings.strict = strict;
   codegen::CompiledKernels kernels(settings);
   runtime::BuildOptions build;
+  if (engine != Engine::Eager) build.level = out.level = level.value_or(artifact.level);
+  build.library_optional = !level;
   if (engine == Engine::Jit) {
     build.kernels = &kernels;
     build.strict = strict;
@@ -79,7 +84,7 @@ RunResult run_artifact(const LoadedModel& model, Engine engine,
   out.run_ms = ms_since(start);
   runtime::ProgramStats s = program.stats();
   out.stats = {s.kernels, s.native_runs, s.interpreted_runs,
-               engine == Engine::Jit ? s.kernels - s.native : 0};
+               engine == Engine::Jit ? s.kernels - s.native : 0, s.library_runs};
   return out;
 }
 
@@ -96,10 +101,25 @@ std::optional<Engine> engine_from_name(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<Level> parse_level(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  std::optional<Level> level = level_from_name(text);
+  if (!level) {
+    const std::vector<std::string> known = {"exact", "fast"};
+    fail("usage", cat("--level ", text, ": there is no such level"),
+         nearest_hint(text, known, "levels"));
+  }
+  return level;
+}
+
 RunResult run_engine(const LoadedModel& model, Engine engine,
-                     const std::vector<NamedTensor>& inputs, bool strict) {
-  return model.source ? run_source(model, engine, inputs, strict)
-                      : run_artifact(model, engine, inputs, strict);
+                     const std::vector<NamedTensor>& inputs, bool strict,
+                     std::optional<Level> level) {
+  if (engine == Engine::Eager && level == Level::Fast) {
+    fail("usage", "--level fast: eager operators are always exact", "Take jit or interpret");
+  }
+  return model.source ? run_source(model, engine, inputs, strict, level.value_or(Level::Exact))
+                      : run_artifact(model, engine, inputs, strict, level);
 }
 
 Optimized optimize_graph(const ir::Graph& graph) {

@@ -137,7 +137,8 @@ LoadedModel load_file(const std::string& path) {
   for (const ir::GraphInput& i : g.inputs()) {
     if (i.kind == ir::InputKind::Input) out.inputs.push_back({i.name, g.type(i.value)});
   }
-  out.doc = cat("artifact written by ", out.artifact->producer);
+  out.doc =
+      cat("artifact written by ", out.artifact->producer, ", level ", name(out.artifact->level));
   return out;
 }
 

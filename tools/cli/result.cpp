@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "ir/support/hash.h"
 #include "runtime/io/npz.h"
@@ -142,6 +143,25 @@ Difference difference(const Tensor& a, const Tensor& b) {
     ++out.elements;
     out.bits += bits;
   }
+  return out;
+}
+
+Distance distance(const Tensor& a, const Tensor& b) {
+  std::vector<double> x = doubles(a), y = doubles(b);
+  Distance out;
+  double squares = 0, count = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (std::isfinite(y[i])) {
+      squares += y[i] * y[i];
+      ++count;
+    }
+    if (x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]))) continue;
+    double d = std::abs(x[i] - y[i]);
+    if (!std::isfinite(d)) d = std::numeric_limits<double>::infinity();
+    out.absolute = std::max(out.absolute, d);
+    if (y[i] != 0) out.relative = std::max(out.relative, std::isinf(d) ? d : d / std::abs(y[i]));
+  }
+  if (count != 0) out.size = std::sqrt(squares / count);
   return out;
 }
 

@@ -38,6 +38,14 @@ struct Difference {
   int64_t first = -1;  // row-major index, or -1
 };
 Difference difference(const Tensor& a, const Tensor& b);
+/// How far two floating tensors of one dtype and shape are apart. Equal elements, NaNs among them,
+/// are 0 apart; one that is finite on one side only is infinitely far.
+struct Distance {
+  double absolute = 0;  // largest |a - b|
+  double relative = 0;  // largest |a - b| / |b| where b is not 0
+  double size = 0;      // root mean square of b's finite elements
+};
+Distance distance(const Tensor& a, const Tensor& b);
 /// "[1, 0, 7]" for a row-major index.
 std::string index_text(int64_t index, std::span<const int64_t> sizes);
 

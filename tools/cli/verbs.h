@@ -12,6 +12,7 @@ struct TraceRequest {
   std::string output;    // "" writes nothing
   bool text = false;     // the graph's text form instead of the summary
   bool explain = false;  // what the recording took along and relies on instead
+  std::string level;     // what the artifact asks for; "": exact
 };
 /// Records a model and saves it as an artifact.
 Answer trace_verb(const TraceRequest& request, Console& console);
@@ -32,6 +33,7 @@ struct RunRequest {
   std::vector<std::string> dynamic, inputs, dims;
   std::string outputs;  // "" writes nothing
   std::string engine = "jit";
+  std::string level;  // "": the artifact's, else exact
 };
 /// Runs a model on given inputs.
 Answer run_verb(const RunRequest& request, Console& console);
@@ -41,6 +43,8 @@ struct CompareRequest {
   std::vector<std::string> dynamic, inputs, dims;
   std::string a = "jit", b = "eager";
   bool allow_constant = false;
+  std::string level;  // of side a; "": exact, or the artifact's
+  double tolerance = 1e-3;
 };
 /// Runs a model two ways and compares every bit.
 Answer compare_verb(const CompareRequest& request, Console& console);
