@@ -59,8 +59,14 @@ std::string heading(const Graph& g) {
                         plural(g.results().size(), "result"));
   if (size_t fused = count_if_op(g, is_fusion)) out += cat(", ", plural(fused, "fused group"));
   out += '\n';
-  for (const SymbolRange& s : g.symbols)
+  for (const SymbolRange& s : g.symbols) {
     out += cat("  ", s.symbol, ": ", s.low, " to ", s.high, "\n");
+  }
+  for (const Constraint& c : g.constraints) {
+    const GraphLoc& l = g.loc(c.loc);
+    std::string where = to_text(SourceLoc(l.file.c_str(), l.line));
+    out += cat("  ", c.lhs, " ", c.relation, " ", c.rhs, where.empty() ? "" : "  ", where, "\n");
+  }
   return out;
 }
 

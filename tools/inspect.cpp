@@ -37,7 +37,7 @@ void add_borders(const ir::Graph& g, Answer& out) {
   for (const ir::GraphInput& i : g.inputs()) {
     if (i.kind == ir::InputKind::Input) add("input", i.name, g.type(i.value), inputs);
   }
-  JsonValue::Array written;
+  JsonValue::Array written, sizes, constraints;
   for (const ir::GraphResult& r : g.results()) {
     if (r.guard) continue;
     if (r.for_caller())
@@ -48,11 +48,24 @@ void add_borders(const ir::Graph& g, Answer& out) {
   for (const ir::SymbolRange& s : g.symbols) {
     columns.row({"size", to_text(s.symbol),
                  s.high < kUnbounded ? cat(s.low, " to ", s.high) : cat("from ", s.low, " on")});
+    JsonValue json;
+    json.set("name", to_text(s.symbol));
+    json.set("low", s.low);
+    json.set("high", s.high);
+    sizes.push_back(std::move(json));
+  }
+  for (const ir::Constraint& c : g.constraints) {
+    const ir::GraphLoc& l = g.loc(c.loc);
+    std::string relation = cat(c.lhs, " ", c.relation, " ", c.rhs);
+    columns.row({"requires", relation, to_text(SourceLoc(l.file.c_str(), l.line))});
+    constraints.push_back(JsonValue(std::move(relation)));
   }
   out.text += columns.text();
   out.json.set("inputs", std::move(inputs));
   out.json.set("outputs", std::move(outputs));
   out.json.set("writes", std::move(written));
+  out.json.set("sizes", std::move(sizes));
+  out.json.set("requires", std::move(constraints));
 }
 
 void add_state(std::span<const NamedTensor> state, Answer& out) {

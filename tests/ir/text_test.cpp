@@ -103,6 +103,8 @@ TEST_CASE("the summary names inputs, scopes, source lines and what a fusion comp
   INFO(text);
   REQUIRE(text.find("graph main: 1 input, 1 state, 2 constants, 3 operators, 3 results, 2 fused "
                     "groups") == 0);
+  REQUIRE(text.find("  N: 1 to 1024\n") != std::string::npos);
+  REQUIRE(text.find("  2*M + 1 <= N  net.cpp:7\n  M != N\n") != std::string::npos);
   REQUIRE(text.find("fused: full, mul, relu") != std::string::npos);
   REQUIRE(text.find("net.cpp:12") != std::string::npos);
   REQUIRE(text.find("encoder.second") != std::string::npos);

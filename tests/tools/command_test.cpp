@@ -226,6 +226,21 @@ TEST_CASE("trace --explain tells sizes and captured tensors with their lines", "
   check_error({"trace", "zoo:mlp", "--explain", "--text"}, kUsage, "--text");
 }
 
+TEST_CASE("inspect shows the sizes that a model takes as its contract", "[command]") {
+  std::vector<std::string> args = {"inspect", "zoo:mlp", "--dynamic", "x:0=N"};
+  Said said = etch_run(args);
+  INFO(said.err);
+  REQUIRE(said.code == kDone);
+  CHECK(holds(said.out, "from 0 on"));
+  args.push_back("--json");
+  runtime::JsonValue json = runtime::parse_json(etch_run(args).out, "answer");
+  const auto& sizes = json.at("sizes").as_array("sizes");
+  REQUIRE(sizes.size() == 1);
+  CHECK(sizes[0].at("name").as_string("name") == "N");
+  CHECK(sizes[0].at("low").as_int("low") == 0);
+  CHECK(json.at("requires").as_array("requires").empty());
+}
+
 TEST_CASE("an exported model has the asked opset, named inputs and a symbolic batch", "[command]") {
   Folder folder;
   std::string path = folder / "m.onnx";
