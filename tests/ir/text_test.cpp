@@ -277,6 +277,7 @@ TEST_CASE("every limit of the parser holds at the limit and refuses one beyond")
   check(&TextLimits::dim_bytes, 7);
   check(&TextLimits::symbols, 1);
   check(&TextLimits::constraints, 1);
+  check(&TextLimits::dims, 3);
 
   text = "etch.ir 1\n";
   for (int i = 0; i < 5; ++i) {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "ir/facts.h"
 #include "ir/ops/nn.h"
 #include "ir/support/error.h"
 #include "onnx_export/exporter.h"
@@ -190,6 +191,25 @@ TEST_CASE("results that are inputs, weights or doubles of each other export", "[
   CHECK(report.notes.size() == 1);
   CHECK(count_op(m, "Identity") == 3);
   CHECK(count_op(m, "Relu") == 1);
+}
+
+TEST_CASE("what a graph requires of sizes is used, and noted since ONNX cannot check it",
+          "[onnx]") {
+  Graph g;
+  Dim n = Dim::symbol("N"), m = Dim::symbol("M");
+  ir::Value x = g.add_input("x", {DType::F32, {n, Dim(3)}});
+  ir::Value y = g.add_input("y", {DType::I64, {m}});
+  g.require(n, Relation::Equal, m);
+  {
+    KnownFacts known(facts_of(g));
+    GraphEmitter e(g);
+    // A composite: its body asks about the two again while it is exported.
+    g.add_result(GraphEmitter::value(op<CrossEntropy>(e.var(x), e.var(y))), "loss");
+  }
+  ExportReport report;
+  write(g, {}, &report);
+  REQUIRE_FALSE(report.notes.empty());
+  CHECK_THAT(report.notes.back(), Contains("N == M"));
 }
 
 TEST_CASE("big weights go to a second file at aligned offsets", "[onnx]") {
