@@ -17,11 +17,13 @@ constexpr size_t kSmallest = 64;
 constexpr int kClasses = 4 * 40;                     // four per power of two
 constexpr size_t kCachePerClass = size_t{64} << 20;  // bytes kept per class and thread
 
-constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kPage = 4096, kHugePage = size_t{2} << 20;
 
 /// Memory of the system. Large blocks ask for huge pages: a fault and a TLB entry per 2 MiB.
+/// Others start on a page of their own: a store a little above a later load, counted modulo 4096,
+/// holds that load up, and blocks from one heap lie just so.
 void* system_block(size_t size) {
-  if (size < 2 * kHugePage) return std::aligned_alloc(kSmallest, size);
+  if (size < 2 * kHugePage) return std::aligned_alloc(size < 2 * kPage ? kSmallest : kPage, size);
   void* block = std::aligned_alloc(kHugePage, (size + kHugePage - 1) / kHugePage * kHugePage);
 #if defined(MADV_HUGEPAGE)
   if (block != nullptr) madvise(block, size, MADV_HUGEPAGE);
