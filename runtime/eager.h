@@ -72,9 +72,8 @@ class EagerEmitter : public ir::Emitter {
 /// Copies elements between tensors of equal shape and dtype, any strides.
 void copy_elements(const Tensor& from, const Tensor& to);
 
-/// Runs the kernel of an operator on concrete tensors: no promotion, no tape, no recording. `out`
-/// are dense tensors of the inferred types.
-void execute(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
-             std::span<const Tensor> out);
+/// Runs the kernel of an operator on concrete tensors: no promotion, no tape, no recording. Results
+/// are fresh and dense. Raises what inference of their types raises. Not for views.
+std::vector<Tensor> execute(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs);
 
 }  // namespace etch::runtime

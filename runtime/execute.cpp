@@ -30,10 +30,19 @@ struct SignatureHash {
   }
 };
 
-/// A signature made ready: one interpreted kernel, or null when the call needs another path.
+/// A signature made ready: the results' types, and one interpreted kernel, or null when the call
+/// needs another path.
 struct Plan {
+  std::vector<std::pair<DType, Sizes>> results;
   std::unique_ptr<Block> block;
   ir::loop::BoundKernel bound;
+
+  std::vector<Tensor> new_results() const {
+    std::vector<Tensor> out;
+    out.reserve(results.size());
+    for (const auto& [dtype, sizes] : results) out.emplace_back(new_tensor(dtype, sizes));
+    return out;
+  }
 };
 
 Signature signature_of(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs) {
@@ -80,7 +89,18 @@ ir::Graph body_graph(const ir::OpDef& op, std::span<const Tensor> in, const void
   return g;
 }
 
+Plan infer(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs) {
+  ir::Types types;
+  for (const Tensor& t : in) types.push_back(type_of(impl(t)));
+  Plan p;
+  for (const ir::TensorType& t : ir::infer_types(op, types, attrs)) {
+    p.results.emplace_back(t.dtype, shape_eval(t.shape, {}));
+  }
+  return p;
+}
+
 Plan make_plan(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs) {
+  Plan p = infer(op, in, attrs);
   std::vector<StridedView> views;
   for (const Tensor& t : in) views.push_back(operand_view(t));
   ir::loop::Lowered lowered;
@@ -91,7 +111,6 @@ Plan make_plan(const ir::OpDef& op, std::span<const Tensor> in, const void* attr
     for (const Tensor& t : in) types.push_back(type_of(impl(t)));
     lowered = ir::loop::lower_op(op, types, attrs, views);
   }
-  Plan p;
   if (!lowered.kernel) return p;
   p.block = std::make_unique<Block>(std::move(*lowered.kernel));
   bind(p.block->kernel(), {}, p.bound);
@@ -137,24 +156,30 @@ void run_reference(const ir::OpDef& op, std::span<const Tensor> in, const void* 
 
 }  // namespace
 
-void execute(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
-             std::span<const Tensor> out) {
+std::vector<Tensor> execute(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs) {
   switch (op.kind) {
     case ir::OpKind::Elementwise:
-    case ir::OpKind::Reduction: {
-      const Plan& plan = plan_for(op, in, attrs);
-      invariant(plan.block != nullptr, "an elementwise operator or reduction does not lower");
-      return run_block(plan, in, out);
-    }
+    case ir::OpKind::Reduction:
     case ir::OpKind::Composite: {
       const Plan& plan = plan_for(op, in, attrs);
-      return plan.block != nullptr ? run_block(plan, in, out) : run_body(op, in, attrs, out);
+      const bool one_kernel = plan.block != nullptr;
+      std::vector<Tensor> out = plan.new_results();
+      if (one_kernel) {
+        run_block(plan, in, out);
+      } else {
+        invariant(op.kind == ir::OpKind::Composite,
+                  "an elementwise operator or reduction does not lower");
+        run_body(op, in, attrs, out);
+      }
+      return out;
     }
     case ir::OpKind::Contraction:
-      if (run_contraction(op, in, attrs, out)) return;
-      return run_reference(op, in, attrs, out);
-    case ir::OpKind::Opaque:
-      return run_reference(op, in, attrs, out);
+    case ir::OpKind::Opaque: {
+      std::vector<Tensor> out = infer(op, in, attrs).new_results();
+      bool done = op.kind == ir::OpKind::Contraction && run_contraction(op, in, attrs, out);
+      if (!done) run_reference(op, in, attrs, out);
+      return out;
+    }
     case ir::OpKind::View:
     case ir::OpKind::Structural:
       break;
