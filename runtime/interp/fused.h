@@ -18,18 +18,21 @@ namespace etch::runtime {
 namespace fused {
 
 struct Gelu {
+  static constexpr bool kCostly = true;
   template <class S>
   ETCH_INLINE static S run(S x) {
     return x * 0.5 * (erf(x * 0.70710678118654752440) + 1.0);
   }
 };
 struct Silu {
+  static constexpr bool kCostly = true;
   template <class S>
   ETCH_INLINE static S run(S x) {
     return x * (1.0 / (1.0 + exp(-x)));
   }
 };
 struct Sigmoid {
+  static constexpr bool kCostly = true;
   template <class S>
   ETCH_INLINE static S run(S x) {
     return 1.0 / (1.0 + exp(-x));
@@ -42,6 +45,7 @@ struct Positive {
   }
 };
 struct SubExp {
+  static constexpr bool kCostly = true;
   template <class S>
   ETCH_INLINE static S run(S x, S y) {
     return exp(x - y);
