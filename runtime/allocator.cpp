@@ -109,10 +109,11 @@ void* allocate(size_t bytes) {
   size_t total = live_bytes.load(std::memory_order_relaxed) + size;
   void* block = total > limit ? nullptr : system_block(size);
   if (block == nullptr) {
-    fail("memory",
-         cat("cannot allocate ", bytes, " bytes: ", live_bytes.load(), " are in use",
-             total > limit ? cat(" and the budget is ", limit) : std::string()),
-         "Use smaller sizes or raise the memory budget");
+    std::string why = total > limit ? cat(" and the budget is ", limit, ". Raise it, or use")
+                                    : std::string(". Use");
+    throw UserError(cat("[memory] cannot allocate ", bytes, " bytes: ", live_bytes.load(),
+                        " are in use", why, " smaller sizes"),
+                    ErrorKind::Unavailable);
   }
   add_live(size);
   return block;

@@ -1,7 +1,9 @@
 // What people get wrong: each mistake has one error that says what, where and what to do.
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "etch/tensor.h"
+#include "runtime/allocator.h"
 #include "runtime/io/npy.h"
 #include "runtime/io/npz.h"
 #include "runtime/io/tensor_io.h"
@@ -44,7 +46,6 @@ TEST_CASE("options say what form they take", "[command]") {
   check_error({"trace", "zoo:mlp", "--dynamic", "x"}, kUsage, "INPUT:AXIS=SYMBOL[:LOW:HIGH]");
   check_error({"run", "zoo:mlp", "--dim", "N"}, kUsage, "SYMBOL=SIZE");
   check_error({"export", "zoo:mlp", "-o", "m.onnx", "--opset", "ten"}, kUsage, "expected a number");
-  check_error({"compare", "zoo:mlp", "--tolerance", "-1"}, kUsage, "--tolerance");
   check_error({"export", "zoo:mlp", "-o", "m.onnx", "--for", "ORT"}, kUsage, "Did you mean ort?");
   check_error({"--verison"}, kUsage, "Did you mean --version?");
   check_error({"ops", "RELU"}, kUsage, "Did you mean relu?");
@@ -63,6 +64,17 @@ TEST_CASE("help names the command, also when it is asked for as a verb", "[comma
 TEST_CASE("sizes beyond any machine are an error of the input", "[command]") {
   check_error({"run", "zoo:mlp", "--dim", "N=1000000000000000"}, kUsage, "x: f32[1000000000000000");
   check_error({"run", "zoo:mlp", "--dim", "N=9223372036854775807"}, kUsage, "beyond any machine");
+}
+
+TEST_CASE("memory that is not there is no misuse", "[command]") {
+  const size_t unlimited = std::numeric_limits<size_t>::max();
+  runtime::MemoryStats now = runtime::memory_stats();
+  runtime::set_memory_budget(now.live + now.cached + (size_t{8} << 20));
+  Said said = etch_run({"run", "zoo:mlp", "--dim", "N=1000000", "--engine", "interpret"});
+  runtime::set_memory_budget(unlimited);
+  CHECK(said.code == kUnavailable);
+  CHECK(holds(said.err, "cannot allocate 256000000 bytes"));
+  CHECK(holds(said.err, "hint: Raise it, or use smaller sizes"));
 }
 
 TEST_CASE("arrays that cannot be used are named with their file", "[command]") {
