@@ -46,6 +46,10 @@ TEST_CASE("options say what form they take", "[command]") {
   check_error({"trace", "zoo:mlp", "--dynamic", "x"}, kUsage, "INPUT:AXIS=SYMBOL[:LOW:HIGH]");
   check_error({"run", "zoo:mlp", "--dim", "N"}, kUsage, "SYMBOL=SIZE");
   check_error({"export", "zoo:mlp", "-o", "m.onnx", "--opset", "ten"}, kUsage, "expected a number");
+  for (const char* tolerance : {"-1", "x", "1x"}) {
+    check_error({"compare", "zoo:mlp", "--tolerance", tolerance}, kUsage,
+                std::string("expected a number of at least 0, got ") + tolerance);
+  }
   check_error({"export", "zoo:mlp", "-o", "m.onnx", "--for", "ORT"}, kUsage, "Did you mean ort?");
   check_error({"--verison"}, kUsage, "Did you mean --version?");
   check_error({"ops", "RELU"}, kUsage, "Did you mean relu?");

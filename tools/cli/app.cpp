@@ -1,6 +1,7 @@
 #include "tools/cli/app.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <new>
 
 #include "tools/cli/text.h"
@@ -160,7 +161,11 @@ class Grammar {
     level(sub, r.level, "Of side a; fast measures how far it is from side b");
     sub.add_option("--tolerance", r.tolerance,
                    "At level fast: the largest difference, as a share of the root mean square")
-        ->check(CLI::NonNegativeNumber)
+        ->check([](const std::string& text) {
+          char* end = nullptr;
+          bool good = std::strtod(text.c_str(), &end) >= 0 && end != text.c_str() && *end == '\0';
+          return good ? std::string() : cat("expected a number of at least 0, got ", text);
+        })
         ->capture_default_str();
     sub.add_flag("--allow-constant", r.allow_constant, "Accepts outputs that hardly vary");
   }
