@@ -14,7 +14,7 @@ void with_type(DType t, F&& f) {
 int64_t batch_offset(const TensorRef& x, const TensorRef& out, int64_t batch) {
   int64_t offset = 0, stride = 1;
   int lead = x.rank() - 2, out_lead = out.rank() - 2;
-  stride = x.sizes[static_cast<size_t>(lead)] * x.sizes[static_cast<size_t>(lead + 1)];
+  stride = x.sizes[static_cast<size_t>(lead)] * x.sizes[static_cast<size_t>(lead) + 1];
   for (int i = 0; i < out_lead; ++i) {
     size_t o = static_cast<size_t>(out_lead - 1 - i);
     int64_t index = batch % out.sizes[o];
