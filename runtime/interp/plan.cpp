@@ -143,9 +143,13 @@ class Planner {
       if (level_[id] != Level::Inner) continue;
       std::optional<FusedNode> f = match_fused(k_.exprs, id);
       if (!f || find_fused(f->kind, 0, plan_.isa) == nullptr) continue;
-      // What is computed outside the blocks stays there, and functions are not computed twice.
+      // What is computed outside the blocks stays there, functions are not computed twice, and no
+      // operand is read later than a store that may lie on it.
       bool fits = std::all_of(f->inside.begin(), f->inside.end(), [&](uint32_t in) {
-        return level_[in] == Level::Inner && (uses[in] == 1 || !is_func(node(in).op));
+        bool stored = std::any_of(k_.stores.begin(), k_.stores.end(), [&](const loop::Store& s) {
+          return in <= s.value && s.value < id;
+        });
+        return level_[in] == Level::Inner && !stored && (uses[in] == 1 || !is_func(node(in).op));
       });
       if (fits) fused_[id] = std::move(f);
     }
