@@ -184,7 +184,7 @@ void Pad::kernel(const KernelCall& c) {
         index = rest % x.sizes[d];
         rest /= x.sizes[d];
       }
-      to += (index + a.low[d].value()) * stride;
+      to += (index + a.low[d].resolve()) * stride;
       stride *= out.sizes[d];
     }
     std::memcpy(bytes_at(out, to), bytes_at(x, r * row), static_cast<size_t>(row) * size);

@@ -9,6 +9,19 @@ Var DenseEmitter::value(TensorType type, Dense data) {
   return Var(this, values_.size() - 1);
 }
 
+/// Attributes as kernels see them: without symbols.
+std::shared_ptr<void> DenseEmitter::numbers(const OpDef& op, const void* attrs) const {
+  std::shared_ptr<void> out = op.schema->clone(attrs);
+  for (int i = 0; i < op.schema->count; ++i) {
+    AttrValue v = op.schema->get(attrs, i);
+    Shape* shape = std::get_if<Shape>(&v);
+    if (shape == nullptr) continue;
+    for (Dim& d : *shape) d = Dim(dim_eval(d, bindings_));
+    op.schema->set(out.get(), i, v);
+  }
+  return out;
+}
+
 Vars DenseEmitter::emit(const OpDef& op, std::span<const Var> operands, const void* attrs) {
   if (op.body != nullptr) return op.body(Call(op, attrs, operands));
   Types types;
@@ -21,7 +34,7 @@ Vars DenseEmitter::emit(const OpDef& op, std::span<const Var> operands, const vo
     for (const TensorType& t : results) out.emplace_back(t.dtype, shape_eval(t.shape, bindings_));
     for (Dense& d : in) in_refs.push_back({d.bytes.data(), d.dtype, d.sizes});
     for (Dense& d : out) out_refs.push_back({d.bytes.data(), d.dtype, d.sizes});
-    op.kernel({op, in_refs, out_refs, attrs});
+    op.kernel({op, in_refs, out_refs, numbers(op, attrs).get()});
   } else {
     Graph g;
     std::vector<ir::Value> inputs;

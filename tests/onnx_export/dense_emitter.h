@@ -18,6 +18,7 @@ class DenseEmitter : public ir::Emitter {
   ir::TensorType type_of(uint64_t payload) const override { return values_[payload].type; }
 
  private:
+  std::shared_ptr<void> numbers(const ir::OpDef& op, const void* attrs) const;
   struct Value {
     ir::TensorType type;
     Dense data;
