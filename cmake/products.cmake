@@ -4,7 +4,7 @@ etch_shared(etch_rt etch_ir etch_runtime)
 set_target_properties(etch_rt PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
 etch_public_includes(etch_rt)
 # Calls within the library go straight, and what nobody outside refers to is not exported.
-target_link_options(etch_rt PRIVATE -Wl,-Bsymbolic-functions -Wl,--gc-sections
+target_link_options(etch_rt PRIVATE -Wl,-O1 -Wl,-Bsymbolic-functions -Wl,--gc-sections
   -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/etch_rt.map)
 # Addresses to relocate as a bitmap, a thirtieth of the space, where the C library reads it.
 include(CheckCXXSourceCompiles)
