@@ -182,7 +182,10 @@ void Pad::to_onnx(OnnxWriter& w) {
     return w.result("Pad", {w.in(0), w.shape_of(both), w.constant(t, a.value)},
                     {{"mode", "constant"}});
   }
-  if (!is_static(both)) w.require_opset(11, "Pad by a size that is only known at run time");
+  if (!is_static(both)) {
+    w.require_opset(11, "Pad by a size that is only known at run time");
+    return w.alias(0, w.in(0));
+  }
   Axes pads = shape_eval(both, {});
   if (!attribute_holds(w, a.value)) {
     w.require_opset(11, "Pad with a value that f32 cannot hold");
