@@ -102,7 +102,7 @@ std::vector<Tensor> apply(const ir::OpDef& op, std::span<const Tensor> in, const
   }
   if (rec != nullptr) rec->record(op, in, attrs, out);
   // The tape keeps symbolic attributes, so that a traced backward pass stays symbolic too.
-  if (taped) tape(op, attrs, in, out);
+  if (taped) tape(op, attrs, numbers, in, out);
   return out;
 }
 
@@ -110,7 +110,7 @@ Tensor apply1(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs
   if (current_recorder == nullptr && op.is_elementwise()) {
     // The fast path: equal dense operands, a direct loop, nobody watching.
     if (Tensor out = try_direct(op, in, attrs); out.defined()) {
-      if (needs_tape(in)) tape(op, attrs, in, {&out, 1});
+      if (needs_tape(in)) tape(op, attrs, attrs, in, {&out, 1});
       return out;
     }
   }

@@ -24,6 +24,9 @@ class Recorder {
   virtual void host_sizes(const Tensor& t, SourceLoc loc) = 0;
   /// The host branches on a flag of its own that it may switch between calls.
   virtual void host_flag(const std::shared_ptr<const bool>& flag, const std::string& what) = 0;
+  /// The host looks at the gradient of `leaf`, or adds to it; and: has given it another one.
+  virtual void grad_read(const Tensor& leaf) = 0;
+  virtual void grad_written(const Tensor& leaf) = 0;
   /// A variable of the host that each replay reads again: a rank-0 tensor that is an input.
   virtual Tensor host_input(const void* address, DType dtype, std::string_view name,
                             SourceLoc loc) = 0;

@@ -174,7 +174,7 @@ bool needs_tape(std::span<const Tensor> in) {
   return grad_mode && std::any_of(in.begin(), in.end(), tracks);
 }
 
-void tape(const ir::OpDef& op, const void* attrs, std::span<const Tensor> in,
+void tape(const ir::OpDef& op, const void* attrs, const void* numbers, std::span<const Tensor> in,
           std::span<const Tensor> out) {
   bool any =
       std::any_of(out.begin(), out.end(), [](const Tensor& t) { return is_float(impl(t).dtype); });
@@ -190,7 +190,7 @@ void tape(const ir::OpDef& op, const void* attrs, std::span<const Tensor> in,
     if (i < 32) wants |= uint32_t{node->edges.back().wanted()} << i;
   }
   if (wants == 0) return;
-  ir::VjpReads reads = cached_reads(op, attrs, in, out, wants);
+  ir::VjpReads reads = cached_reads(op, numbers, in, out, wants);
   for (size_t i = 0; i < in.size(); ++i) {
     node->in.push_back(save(in[i], i >= 32 || ((reads.operands >> i) & 1) != 0));
   }
@@ -328,7 +328,12 @@ std::vector<Tensor> backward(std::span<const Tensor> roots, std::span<const Tens
     if (it != leaf_grads.end()) result[i] = it->second;
   }
   if (inputs.empty()) {
-    for (auto& [leaf, g] : leaf_grads) add_to(leaf->grad->grad, std::move(g));
+    for (auto& [impl, g] : leaf_grads) {
+      retain(impl);
+      Tensor leaf(impl), sum = leaf.grad();
+      add_to(sum, std::move(g));
+      leaf.set_grad(std::move(sum));
+    }
   }
   return result;
 }

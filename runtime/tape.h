@@ -52,8 +52,8 @@ bool grad_mode_now();
 
 /// True when an operator on `in` has to be taped.
 bool needs_tape(std::span<const Tensor> in);
-/// Tapes one call and marks `out` as its results.
-void tape(const ir::OpDef& op, const void* attrs, std::span<const Tensor> in,
+/// Tapes one call and marks `out` as its results. `numbers` is attrs with this run's sizes.
+void tape(const ir::OpDef& op, const void* attrs, const void* numbers, std::span<const Tensor> in,
           std::span<const Tensor> out);
 
 /// Tapes a call whose gradient is the user's function; the result carries it.

@@ -272,7 +272,7 @@ void write(Tensor& self, const Tensor& value, std::string_view what) {
   }
   Tensor v = runtime::impl(value).dtype == t.dtype ? value : value.to(t.dtype);
   if (runtime::impl(v).sizes != t.sizes) v = run1<ir::Expand>({self.shape()}, v);
-  for (size_t i = 0; i < t.sizes.size(); ++i) {
+  for (size_t i = 0; i < t.sizes.size() && t.numel != 0; ++i) {
     if (t.sizes[i] > 1 && t.strides[i] == 0) {
       fail(what, "an expanded tensor cannot be written: several elements share memory",
            "Clone it first", current_loc());
@@ -344,6 +344,7 @@ Tensor& Tensor::requires_grad_(bool on) {
 }
 
 Tensor Tensor::grad() const {
+  if (auto* r = runtime::recorder(); r != nullptr && defined()) r->grad_read(*this);
   return defined() && impl_->grad != nullptr ? impl_->grad->grad : Tensor();
 }
 
@@ -351,6 +352,7 @@ void Tensor::set_grad(Tensor g) {
   runtime::require_defined(*this, "set_grad");
   if (impl_->grad == nullptr) impl_->grad = std::make_unique<runtime::GradMeta>();
   impl_->grad->grad = std::move(g);
+  if (auto* r = runtime::recorder()) r->grad_written(*this);
 }
 
 void Tensor::backward(std::source_location loc) const { backward(Tensor(), false, loc); }

@@ -138,6 +138,19 @@ std::string Jit::Impl::misfit(const Leaf& leaf, Inputs inputs) const {
   for (const tracer::HostFlag& flag : leaf.data->flags) {
     if (!flag.holds()) return cat(flag.what, " was ", flag.value ? "on" : "off");
   }
+  for (size_t i = 0; i < leaf.data->state.size(); ++i) {
+    const bool recorded = leaf.data->state_requires_grad[i];
+    if (leaf.data->state[i].tensor.requires_grad() != recorded) {
+      return cat("a captured tensor ", recorded ? "required" : "did not require", " a gradient");
+    }
+  }
+  for (const TraceData::GradFound& found : leaf.data->grads_found) {
+    const Tensor& t = found.input < 0 ? found.leaf : inputs[static_cast<size_t>(found.input)];
+    if (t.grad().impl() != found.grad.impl()) {
+      return cat("a tensor held ", found.grad.defined() ? "another" : "no",
+                 " gradient before the call");
+    }
+  }
   for (const ir::SymbolRange& r : g.symbols) {
     for (const SymbolBinding& b : sizes_now) {
       if (!b.symbol.same_as(r.symbol) || (b.value >= r.low && b.value <= r.high)) continue;
@@ -166,8 +179,8 @@ bool Jit::Impl::replay_leaf(const Leaf& leaf, Inputs inputs, Path& path,
   try {
     miss = leaf.program->try_run(all, results);
   } catch (const UserError& e) {
-    // Beyond a guard that would not hold anything may fail; the real run tells.
-    if (leaf.guards.empty()) throw;
+    // Beyond a guard that would not hold anything may fail, and what the function does before it
+    // fails is done as well; the real run tells.
     last_miss = e.what();
     path.steps.clear();
     return false;
@@ -186,7 +199,7 @@ bool Jit::Impl::replay_leaf(const Leaf& leaf, Inputs inputs, Path& path,
     return false;
   }
   for (const TraceData::GradLeft& left : d.grads) {
-    Tensor p = leaf.program->trace.state()[left.state].tensor;
+    Tensor p = left.input < 0 ? left.leaf : inputs[static_cast<size_t>(left.input)];
     p.set_grad(left.output < 0 ? Tensor() : results[static_cast<size_t>(left.output)]);
   }
   results.resize(d.aliases.size());
@@ -197,6 +210,7 @@ bool Jit::Impl::replay_leaf(const Leaf& leaf, Inputs inputs, Path& path,
       results[i] = leaf.program->trace.state()[a.index].tensor;
     }
     if (a.kind == tracer::ResultAlias::Kind::Result) results[i] = results[a.index];
+    if (a.detached) results[i] = results[i].detach();
   }
   return true;
 }
@@ -247,6 +261,20 @@ void Jit::Impl::stay_eager(const std::string& reason) {
 bool Jit::Impl::same_setting(const Leaf& a, const Leaf& b) const {
   for (const tracer::HostFlag& flag : a.data->flags) {
     if (!flag.holds()) return false;
+  }
+  const TraceData &c = *a.data, &d = *b.data;
+  for (size_t i = 0; i < c.state.size(); ++i) {
+    for (size_t k = 0; k < d.state.size(); ++k) {
+      if (c.state[i].tensor.impl() == d.state[k].tensor.impl() &&
+          c.state_requires_grad[i] != d.state_requires_grad[k]) {
+        return false;
+      }
+    }
+  }
+  for (const TraceData::GradFound& g : c.grads_found) {
+    for (const TraceData::GradFound& h : d.grads_found) {
+      if (g.leaf.impl() == h.leaf.impl() && g.grad.defined() != h.grad.defined()) return false;
+    }
   }
   return a.grad_enabled == b.grad_enabled && a.requires_grad == b.requires_grad &&
          tracer::same_signature(*a.data, *b.data);

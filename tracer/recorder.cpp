@@ -1,8 +1,10 @@
 #include "tracer/recorder.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
+#include "ir/ops/elementwise.h"
 #include "ir/ops/index.h"
 #include "ir/ops/view.h"
 
@@ -50,6 +52,7 @@ GraphRecorder::GraphRecorder(const TraceOptions& options, RecordMode mode)
     it->second.holder = s.tensor;
     it->second.state = static_cast<int>(data_.state.size());
     data_.state.push_back(s);
+    data_.state_requires_grad.push_back(s.tensor.requires_grad());
   }
 }
 
@@ -154,10 +157,38 @@ void GraphRecorder::stamp_origin() {
   g.set_origin(g.intern_scope(current_scope()), g.intern_loc(loc.file, loc.line));
 }
 
+/// Sizes for which a call fails while it runs are no part of the course: the largest of nothing, in
+/// the bodies of composites too.
+void GraphRecorder::decide_inside(const ir::OpDef& op, const ir::Types& in, const void* attrs) {
+  if (std::all_of(in.begin(), in.end(), [](const auto& t) { return is_static(t.shape); })) return;
+  if (op.kind == ir::OpKind::Reduction && op.reduce != ir::ReduceKind::Sum &&
+      op.reduce != ir::ReduceKind::Prod) {
+    const Axes& axes = static_cast<const ir::ReduceAttrs*>(attrs)->axes;
+    for (int64_t a : ir::normalize_axes(op.name(), axes, in[0].rank())) {
+      decide(in[0].shape[static_cast<size_t>(a)], Relation::Equal, Dim(0), false);
+    }
+  }
+  if (op.kind != ir::OpKind::Composite) return;
+  ir::Graph body;  // its types ask about sizes on the way
+  ir::GraphEmitter emitter(body);
+  ir::Vars operands;
+  for (const ir::TensorType& t : in) operands.push_back(emitter.var(body.add_input("", t)));
+  op.body(ir::Call(op, attrs, operands));
+  for (ir::NodeId id : body) {
+    const ir::Node& n = body.node(id);
+    if (ir::is_input(n)) continue;
+    ir::Types types;
+    for (Value v : n.inputs) types.push_back(body.type(v));
+    const ir::NoAttrs none;
+    decide_inside(*n.op, types, n.attrs.count() == 0 ? &none : n.attrs.data());
+  }
+}
+
 Value GraphRecorder::append(const ir::OpDef& op, std::span<const Value> in, const void* attrs) {
   ir::Types types;
   for (Value v : in) types.push_back(data_.graph.type(v));
   ir::Types out = ir::infer_types(op, types, attrs);
+  decide_inside(op, types, attrs);
   stamp_origin();
   ir::AttrBox box = op.schema->count == 0 ? ir::AttrBox{} : ir::AttrBox::copy(*op.schema, attrs);
   ++operators_;
@@ -174,6 +205,7 @@ void GraphRecorder::add_operator(const ir::OpDef& op, std::span<const Tensor> in
   SmallVec<Value, 4> inputs;
   for (const Tensor& t : in) inputs.push_back(value_of_tensor(t));
   Value v = append(op, inputs, attrs);
+  if (op.is_view() && impl(out[0]).storage != impl(in[0]).storage) v = own_buffer(v);  // a copy
   for (size_t i = 0; i < out.size(); ++i) {
     TensorImpl& t = impl(out[i]);
     v.index = static_cast<uint32_t>(i);
@@ -195,6 +227,11 @@ std::vector<ir::NodeId> GraphRecorder::view_chain(Value v) const {
     v = n.inputs[0];
   }
   return chain;
+}
+
+Value GraphRecorder::own_buffer(Value v) {
+  const ir::Cast::Attrs attrs{data_.graph.type(v).dtype};
+  return append(ir::op_def<ir::Cast>(), {&v, 1}, &attrs);
 }
 
 Value GraphRecorder::replay_views(std::span<const ir::NodeId> chain, Value base) {
@@ -271,6 +308,7 @@ void GraphRecorder::discover(const Tensor& t) {
   b.state = static_cast<int>(data_.state.size());
   b.window = !is_whole(impl(t));
   data_.state.push_back({cat("captured.", data_.state.size()), t});
+  data_.state_requires_grad.push_back(t.requires_grad());
   buffers_.emplace(impl(t).storage, std::move(b));
 }
 
@@ -354,6 +392,7 @@ void GraphRecorder::write(const Tensor& self, const Tensor& value) {
   }
   std::vector<ir::NodeId> chain = view_chain(now);
   b.current = write_through(chain, b.current, v);
+  if (data_.graph.node(b.current.node).op->is_view()) b.current = own_buffer(b.current);
   b.written = true;
   Value seen = chain.empty() ? b.current : replay_views(chain, b.current);
   set_note(self, {seen, t.storage->version + 1});  // the runtime writes and counts right after this

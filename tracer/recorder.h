@@ -26,6 +26,7 @@ struct TraceGuard {
 struct ResultAlias {
   enum class Kind : uint8_t { None, Input, State, Result } kind = Kind::None;
   size_t index = 0;
+  bool detached = false;  // another handle on it, cut off from gradients
 };
 
 /// A number that the host keeps and may change between calls; read again by each.
@@ -53,12 +54,22 @@ struct TraceData {
   std::vector<HostInput> host_inputs;  // after `inputs` in the graph's signature
   std::vector<Tensor> results;
   std::vector<ResultAlias> aliases;  // per result
-  /// What the run left in grad() of a state: an output of the program beyond `results`, or nothing.
+  /// What the run left in grad() of a tensor: an output of the program beyond `results`, or
+  /// nothing.
   struct GradLeft {
-    size_t state = 0;
+    Tensor leaf;
+    int input = -1;  // its place when the leaf is an input
     int output = -1;
   };
   std::vector<GradLeft> grads;
+  /// What the run found in grad() of a tensor before it wrote there.
+  struct GradFound {
+    Tensor leaf;
+    int input = -1;
+    Tensor grad;  // undefined: none
+  };
+  std::vector<GradFound> grads_found;
+  std::vector<bool> state_requires_grad;  // per state, in the recorded run
   std::vector<TraceGuard> guards;
   std::vector<HostFlag> flags;
   SymbolBindings examples;
@@ -91,6 +102,8 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   void host_read(const Tensor& t, SourceLoc loc, std::string_view what) override;
   void host_number(const Tensor& source, int64_t integer, bool is_float, SourceLoc loc) override;
   void host_sizes(const Tensor& t, SourceLoc loc) override;
+  void grad_read(const Tensor& leaf) override;
+  void grad_written(const Tensor& leaf) override;
   void host_flag(const std::shared_ptr<const bool>& flag, const std::string& what) override;
   Tensor host_input(const void* address, DType dtype, std::string_view name,
                     SourceLoc loc) override;
@@ -113,6 +126,7 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   };
 
   ir::Value append(const ir::OpDef& op, std::span<const ir::Value> in, const void* attrs);
+  void decide_inside(const ir::OpDef& op, const ir::Types& in, const void* attrs);
   void declare_symbols(const NamedTensor& input, ir::TensorType& type);
   ir::Value capture(const Tensor& t);
   ir::Value capture_constant(const Tensor& t);
@@ -138,6 +152,8 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
                     std::span<const Tensor> out);
   /// View nodes from a buffer's value down to v, outermost first.
   std::vector<ir::NodeId> view_chain(ir::Value v) const;
+  /// The same elements in a buffer of their own: where chains of views end.
+  ir::Value own_buffer(ir::Value v);
   ir::Value replay_views(std::span<const ir::NodeId> chain, ir::Value base);
   ir::Value write_through(std::span<const ir::NodeId> chain, ir::Value base, ir::Value value);
   void write(const Tensor& self, const Tensor& value);
@@ -146,6 +162,7 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   // recorder_guards.cpp
   std::string describe(ir::Value v) const;
   void guard_value(ir::Value v, int64_t value);
+  int input_of(const Tensor& leaf) const;
   bool decide(Dim a, Relation relation, Dim b, bool holds);
   [[noreturn]] void refuse(const std::string& what, Dim d);
   void refuse_if_fixed(Dim d, const std::string& what);

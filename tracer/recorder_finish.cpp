@@ -26,8 +26,8 @@ void GraphRecorder::add_results(const std::vector<NamedTensor>& results) {
       fail("jit", cat("result ", i, " takes part in gradients, which a compiled program ends"),
            "Return it detached, call inside NoGrad, or run the backward pass in the function too");
     }
+    Value v = value_of_tensor(t);  // first, since it captures what nothing else used
     data_.aliases.push_back(mode_ == RecordMode::Jit ? alias_of(t, i) : ResultAlias{});
-    Value v = value_of_tensor(t);
     std::string name =
         results[i].name.empty() ? (results.size() == 1 ? "y" : cat("y", i)) : results[i].name;
     g.add_result(v, std::move(name));
@@ -53,6 +53,7 @@ ResultAlias GraphRecorder::alias_of(const Tensor& t, size_t result) const {
     if (alias.kind != ResultAlias::Kind::None) same = &b.holder;
   }
   if (same == nullptr) return alias;
+  alias.detached = t.impl() != same->impl();
   const TensorImpl& s = impl(*same);
   if (s.data != i.data || s.sizes != i.sizes || s.strides != i.strides || s.dtype != i.dtype) {
     fail("jit",
@@ -62,26 +63,26 @@ ResultAlias GraphRecorder::alias_of(const Tensor& t, size_t result) const {
   return alias;
 }
 
-/// The gradients that the run left on parameters are results too, or a later look at grad() would
-/// find those of the recorded run.
+/// The gradients that the run left on tensors are results too, or a later look at grad() would find
+/// those of the recorded run.
 void GraphRecorder::add_grads() {
   int output = static_cast<int>(data_.results.size());
-  for (size_t k = 0; k < data_.state.size(); ++k) {
-    const Tensor& p = data_.state[k].tensor;
-    if (!p.requires_grad()) continue;
-    Tensor g = p.grad();
-    if (!g.defined()) {
-      data_.grads.push_back({k, -1});
-    } else if (traced(impl(g))) {
-      data_.grads.push_back({k, output++});
-      data_.graph.add_result(value_of_tensor(g), cat(data_.state[k].name, ".grad"));
+  for (TraceData::GradLeft& left : data_.grads) {
+    Tensor g = left.leaf.grad();
+    if (!g.defined()) continue;
+    if (g.requires_grad()) {
+      fail("jit", "a gradient that takes part in gradients stays on a tensor",
+           "Call backward() without create_graph, or detach what it leaves", current_loc());
     }
+    left.output = output++;
+    data_.graph.add_result(value_of_tensor(g), cat("grad.", left.output));
   }
 }
 
 void GraphRecorder::add_state_writes() {
   ir::Graph& g = data_.graph;
   std::vector<NamedTensor> used;
+  std::vector<bool> used_requires_grad;
   std::vector<int> place(data_.state.size(), -1);
   for (const ir::GraphInput& in : g.inputs()) {
     if (in.kind != ir::InputKind::State) continue;
@@ -89,6 +90,7 @@ void GraphRecorder::add_state_writes() {
       if (data_.state[k].name != in.name) continue;
       place[k] = static_cast<int>(used.size());
       used.push_back(data_.state[k]);
+      used_requires_grad.push_back(data_.state_requires_grad[k]);
     }
   }
   for (size_t k = 0; k < g.inputs().size(); ++k) {
@@ -99,13 +101,12 @@ void GraphRecorder::add_state_writes() {
       if (name == in.name) g.add_result(b.current, in.name, static_cast<int>(k));
     }
   }
-  // States that were never used left the list.
-  std::erase_if(data_.grads, [&](const TraceData::GradLeft& l) { return place[l.state] < 0; });
-  for (TraceData::GradLeft& l : data_.grads) l.state = static_cast<size_t>(place[l.state]);
+  // States that were never used leave the list.
   for (ResultAlias& a : data_.aliases) {
     if (a.kind == ResultAlias::Kind::State) a.index = static_cast<size_t>(place[a.index]);
   }
   data_.state = std::move(used);
+  data_.state_requires_grad = std::move(used_requires_grad);
 }
 
 }  // namespace etch::tracer

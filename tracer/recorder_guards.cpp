@@ -1,4 +1,6 @@
 // What the host learns while recording: sizes, numbers, pointers. Guarded, or refused.
+#include <algorithm>
+
 #include "ir/ops/create.h"
 #include "tracer/recorder.h"
 
@@ -77,6 +79,31 @@ void GraphRecorder::host_sizes(const Tensor& t, SourceLoc loc) {
     size_locs_[d.raw()] = loc;
     value_of(d);
   }
+}
+
+/// The place of a tensor among the function's inputs, or -1.
+int GraphRecorder::input_of(const Tensor& leaf) const {
+  for (size_t i = 0; i < data_.inputs.size(); ++i) {
+    if (data_.inputs[i].tensor.impl() == leaf.impl()) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+void GraphRecorder::grad_read(const Tensor& leaf) {
+  // Of a tensor that the function made itself nothing outlives the call.
+  if (given_up() || impl(leaf).serial > first_serial_) return;
+  auto same = [&](const auto& known) { return known.leaf.impl() == leaf.impl(); };
+  if (std::any_of(data_.grads.begin(), data_.grads.end(), same)) return;
+  if (std::any_of(data_.grads_found.begin(), data_.grads_found.end(), same)) return;
+  runtime::PauseRecording pause;
+  data_.grads_found.push_back({leaf, input_of(leaf), leaf.grad()});
+}
+
+void GraphRecorder::grad_written(const Tensor& leaf) {
+  if (given_up() || impl(leaf).serial > first_serial_) return;
+  auto same = [&](const auto& known) { return known.leaf.impl() == leaf.impl(); };
+  if (std::any_of(data_.grads.begin(), data_.grads.end(), same)) return;
+  data_.grads.push_back({leaf, input_of(leaf), -1});
 }
 
 void GraphRecorder::host_flag(const std::shared_ptr<const bool>& flag, const std::string& what) {

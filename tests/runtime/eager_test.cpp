@@ -119,6 +119,14 @@ TEST_CASE("random draws are a function of seed, ordinal and index", "[eager]") {
   CHECK(square / 4000 == Approx(1).margin(0.1));
 }
 
+TEST_CASE("tensors without elements may be written in place", "[eager]") {
+  Tensor a = zeros({3, 2, 0}).clone();
+  a.add_(a).fill_(1);
+  CHECK(a.sizes()[0] == 3);
+  CHECK(message_of([&] { iota({1, 2}).expand({3, 2}).fill_(1); }).find("expanded tensor") !=
+        std::string::npos);
+}
+
 TEST_CASE("bad operands say what, where, both values and a hint", "[eager]") {
   Tensor a = iota({2, 3}), b = iota({4, 5});
   std::string m = message_of([&] { matmul(a, b); });
