@@ -27,6 +27,12 @@ class Recorder {
   /// The host looks at the gradient of `leaf`, or adds to it; and: has given it another one.
   virtual void grad_read(const Tensor& leaf) = 0;
   virtual void grad_written(const Tensor& leaf) = 0;
+  /// The host asks whether `t` takes part in gradients.
+  virtual void leaf_flag(const Tensor& t) = 0;
+  /// Whether `t` came into being during the recording.
+  virtual bool made_here(const Tensor& t) const = 0;
+  /// Something happens that no recording holds: it ends, or raises UserError.
+  virtual void unrecordable(std::string_view what, SourceLoc loc) = 0;
   /// A variable of the host that each replay reads again: a rank-0 tensor that is an input.
   virtual Tensor host_input(const void* address, DType dtype, std::string_view name,
                             SourceLoc loc) = 0;

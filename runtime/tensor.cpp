@@ -73,6 +73,7 @@ std::span<const int64_t> Tensor::sizes() const {
 }
 std::span<const int64_t> Tensor::strides() const {
   runtime::require_defined(*this, "strides");
+  host_read(*this, current_loc(), "strides");
   return impl_->strides;
 }
 bool Tensor::is_contiguous() const {
@@ -325,7 +326,9 @@ Tensor& Tensor::fill_(Scalar value, std::source_location loc) {
 }
 
 bool Tensor::requires_grad() const {
-  if (!defined() || impl_->grad == nullptr) return false;
+  if (!defined()) return false;
+  if (auto* r = runtime::recorder()) r->leaf_flag(*this);
+  if (impl_->grad == nullptr) return false;
   return impl_->grad->requires_grad || impl_->grad->producer != nullptr;
 }
 
@@ -338,6 +341,11 @@ Tensor& Tensor::requires_grad_(bool on) {
   if (impl_->grad->producer != nullptr) {
     fail("requires_grad_", "the tensor is the result of recorded operators, not a leaf",
          "Call detach() first");
+  }
+  if (impl_->grad->requires_grad != on) {
+    if (auto* r = runtime::recorder(); r != nullptr && !r->made_here(*this)) {
+      r->unrecordable("requires_grad_() of a tensor from outside", current_loc());
+    }
   }
   impl_->grad->requires_grad = on;
   return *this;

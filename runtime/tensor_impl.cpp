@@ -117,7 +117,7 @@ TensorImpl* new_tensor(DType dtype, std::span<const int64_t> sizes) {
   t.numel = numel;
   t.sizes = Sizes(sizes);
   row_major(t);
-  t.serial = next_serial.fetch_add(1, std::memory_order_relaxed);
+  t.born = t.serial = next_serial.fetch_add(1, std::memory_order_relaxed);
   return &t;
 }
 
@@ -131,7 +131,7 @@ TensorImpl* new_view(const TensorImpl& base, std::span<const int64_t> sizes,
   t->sizes = Sizes(sizes);
   t->strides = Sizes(strides);
   check_dense(*t);
-  t->serial = next_serial.fetch_add(1, std::memory_order_relaxed);
+  t->born = t->serial = next_serial.fetch_add(1, std::memory_order_relaxed);
   return t;
 }
 

@@ -40,6 +40,7 @@ struct TensorImpl {
   uint64_t trace_value = 0;
   uint32_t trace_version = 0;  // storage->version when trace_value was right
   uint64_t serial = 0;         // creation order within the process
+  uint64_t born = 0;           // the same of this handle; a detached one takes over the serial
 };
 
 /// A fresh dense tensor with unspecified contents.

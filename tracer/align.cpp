@@ -212,6 +212,14 @@ class Comparison {
       }
       return out;
     };
+    auto same_grad = [](const TraceData::GradLeft& g, const TraceData::GradLeft& h) {
+      const bool same = g.input < 0 ? g.leaf.impl() == h.leaf.impl() : g.input == h.input;
+      return same && g.output == h.output;
+    };
+    if (!std::equal(a_.grads.begin(), a_.grads.end(), b_.grads.begin(), b_.grads.end(),
+                    same_grad)) {
+      return false;
+    }
     std::vector<const ir::GraphResult*> p = unguarded(a_.graph), q = unguarded(b_.graph);
     return std::equal(p.begin(), p.end(), q.begin(), q.end(), [&](auto* r, auto* s) {
       return r->name == s->name && (r->state < 0) == (s->state < 0) &&

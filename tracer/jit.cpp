@@ -40,6 +40,7 @@ struct Leaf {
   std::vector<ir::Value> inputs;               // the caller's, in the graph
   std::vector<const ir::GraphResult*> guards;  // on values, in the order of the run
   std::vector<bool> requires_grad;             // of the inputs
+  std::vector<bool> contiguous;                // of the inputs
   bool grad_enabled = true;
   std::shared_ptr<Compiled::Impl> program;  // null until a second run has confirmed the first
 };
@@ -127,6 +128,9 @@ std::string Jit::Impl::misfit(const Leaf& leaf, Inputs inputs) const {
                    want.shape[k].is_const() ? "" : cat(" = ", expected), ", is ", t.sizes[k]);
       }
     }
+    if (t.contiguous != leaf.contiguous[i]) {
+      return cat("input ", names[i], leaf.contiguous[i] ? " was" : " was not", " contiguous");
+    }
     if (inputs[i].requires_grad() != leaf.requires_grad[i]) {
       return cat("input ", names[i], leaf.requires_grad[i] ? " required" : " did not require",
                  " a gradient");
@@ -138,17 +142,23 @@ std::string Jit::Impl::misfit(const Leaf& leaf, Inputs inputs) const {
   for (const tracer::HostFlag& flag : leaf.data->flags) {
     if (!flag.holds()) return cat(flag.what, " was ", flag.value ? "on" : "off");
   }
-  for (size_t i = 0; i < leaf.data->state.size(); ++i) {
-    const bool recorded = leaf.data->state_requires_grad[i];
-    if (leaf.data->state[i].tensor.requires_grad() != recorded) {
-      return cat("a captured tensor ", recorded ? "required" : "did not require", " a gradient");
-    }
+  for (const tracer::LeafSeen& s : leaf.data->leaves) {
+    if (s.tensor.requires_grad() == s.requires_grad) continue;
+    return cat("a captured tensor ", s.requires_grad ? "required" : "did not require",
+               " a gradient");
   }
   for (const TraceData::GradFound& found : leaf.data->grads_found) {
     const Tensor& t = found.input < 0 ? found.leaf : inputs[static_cast<size_t>(found.input)];
     if (t.grad().impl() != found.grad.impl()) {
       return cat("a tensor held ", found.grad.defined() ? "another" : "no",
                  " gradient before the call");
+    }
+  }
+  for (size_t k = 0; leaf.program && k < leaf.program->written.size(); ++k) {
+    const Tensor& w = leaf.program->trace.state()[leaf.program->written[k]].tensor;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (runtime::impl(w).storage != runtime::impl(inputs[i]).storage) continue;
+      return cat("input ", names[i], " shares memory with a captured tensor that is changed");
     }
   }
   for (const ir::SymbolRange& r : g.symbols) {
@@ -179,8 +189,9 @@ bool Jit::Impl::replay_leaf(const Leaf& leaf, Inputs inputs, Path& path,
   try {
     miss = leaf.program->try_run(all, results);
   } catch (const UserError& e) {
-    // Beyond a guard that would not hold anything may fail, and what the function does before it
-    // fails is done as well; the real run tells.
+    // Beyond a guard that would not hold anything may fail, and what the function does before an
+    // error stays done: the real run tells.
+    if (no_retrace > 0 && leaf.guards.empty()) throw;
     last_miss = e.what();
     path.steps.clear();
     return false;
@@ -263,12 +274,9 @@ bool Jit::Impl::same_setting(const Leaf& a, const Leaf& b) const {
     if (!flag.holds()) return false;
   }
   const TraceData &c = *a.data, &d = *b.data;
-  for (size_t i = 0; i < c.state.size(); ++i) {
-    for (size_t k = 0; k < d.state.size(); ++k) {
-      if (c.state[i].tensor.impl() == d.state[k].tensor.impl() &&
-          c.state_requires_grad[i] != d.state_requires_grad[k]) {
-        return false;
-      }
+  for (const tracer::LeafSeen& s : c.leaves) {
+    for (const tracer::LeafSeen& o : d.leaves) {
+      if (o.tensor.impl() == s.tensor.impl() && o.requires_grad != s.requires_grad) return false;
     }
   }
   for (const TraceData::GradFound& g : c.grads_found) {
@@ -276,8 +284,8 @@ bool Jit::Impl::same_setting(const Leaf& a, const Leaf& b) const {
       if (g.leaf.impl() == h.leaf.impl() && g.grad.defined() != h.grad.defined()) return false;
     }
   }
-  return a.grad_enabled == b.grad_enabled && a.requires_grad == b.requires_grad &&
-         tracer::same_signature(*a.data, *b.data);
+  return a.contiguous == b.contiguous && a.grad_enabled == b.grad_enabled &&
+         a.requires_grad == b.requires_grad && tracer::same_signature(c, d);
 }
 
 /// How many leaves part from `fresh` where the host asks for an integer, which came out differently
@@ -321,7 +329,11 @@ void Jit::Impl::keep(TraceData data, Leaf fresh) {
     }
     if (!a.same_course()) continue;
     if (!leaves[i].program) {
-      leaves[i].program = Compiled(Trace(leaves[i].data), compile).impl();
+      try {
+        leaves[i].program = Compiled(Trace(leaves[i].data), compile).impl();
+      } catch (const UserError& e) {
+        return stay_eager(e.what());
+      }
       tell(JitEventKind::Recorded, "a second run confirmed a course, which is compiled now");
     }
     return to_front(i);
@@ -345,11 +357,6 @@ std::vector<Tensor> Jit::Impl::record(Inputs inputs) {
     // The same tensor twice is two inputs: nothing may be written to either, so none can tell.
     bool twice = std::any_of(own.begin(), own.end(),
                              [&](const Tensor& t) { return t.impl() == inputs[i].impl(); });
-    if (twice && inputs[i].requires_grad()) {
-      ++counts.eager_calls;
-      last_miss = cat("input ", names[i], ", which requires a gradient, is passed twice");
-      return run_eagerly(inputs);
-    }
     own.push_back(twice ? inputs[i].detach() : inputs[i]);
   }
   TraceOptions how = trace;
@@ -361,7 +368,10 @@ std::vector<Tensor> Jit::Impl::record(Inputs inputs) {
   }
   Leaf leaf;
   leaf.grad_enabled = grad_enabled();
-  for (const Tensor& t : inputs) leaf.requires_grad.push_back(t.requires_grad());
+  for (const Tensor& t : inputs) {
+    leaf.requires_grad.push_back(t.requires_grad());
+    leaf.contiguous.push_back(runtime::impl(t).contiguous);
+  }
   tracer::GraphRecorder recorder(how, tracer::RecordMode::Jit);
   std::vector<NamedTensor> results;
   {
@@ -400,6 +410,16 @@ std::vector<Tensor> Jit::Impl::call(Inputs inputs, SourceLoc loc) {
   }
   if (no_retrace > 0) {
     fail("jit", cat("this call needs a real run: ", last_miss), "NoRetrace forbids it", loc);
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].requires_grad()) continue;
+    for (size_t k = 0; k < i; ++k) {
+      if (inputs[k].impl() != inputs[i].impl()) continue;
+      ++counts.eager_calls;
+      last_miss = cat("input ", names[i], ", which requires a gradient, is passed twice");
+      lock.unlock();  // nothing is being recorded, so the function may call itself
+      return run_eagerly(inputs);
+    }
   }
   return record(inputs);
 }

@@ -7,6 +7,7 @@
 #include "runtime/eager.h"
 #include "runtime/program/artifact.h"
 #include "runtime/program/evaluator.h"
+#include "runtime/recorder.h"
 #include "runtime/tensor_impl.h"
 
 namespace etch {
@@ -32,7 +33,9 @@ void Compiled::Impl::pull() {
   const std::vector<NamedTensor>& live = trace.state();
   for (size_t i = 0; i < live.size(); ++i) {
     const runtime::TensorImpl& t = runtime::impl(live[i].tensor);
-    if (versions[i] == t.storage->version) continue;
+    // Copies of windows miss what the host writes through a pointer; live memory shows it.
+    const bool unseen = !t.contiguous && t.storage->exposed.load(std::memory_order_relaxed);
+    if (versions[i] == t.storage->version && !unseen) continue;
     t.contiguous ? state.touch(i) : state.set(live[i].name, live[i].tensor);
     versions[i] = t.storage->version;
   }
@@ -81,6 +84,7 @@ Compiled::Compiled(const Trace& trace, const CompileOptions& options)
 
 std::vector<Tensor> Compiled::operator()(std::span<const Tensor> inputs, std::source_location loc) {
   runtime::At at(loc);
+  if (auto* r = runtime::recorder()) r->unrecordable("the call of a compiled program", loc);
   for (const Tensor& t : inputs) {
     runtime::require_defined(t, "run");
     if (grad_enabled() && t.requires_grad()) {

@@ -4,9 +4,11 @@
 #include <atomic>
 #include <cstring>
 
+#include "etch/autograd.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/index.h"
 #include "ir/ops/view.h"
+#include "ir/support/error_count.h"
 
 namespace etch::tracer {
 
@@ -40,7 +42,8 @@ GraphRecorder::GraphRecorder(const TraceOptions& options, RecordMode mode)
     : options_(options),
       mode_(mode),
       epoch_(next_epoch.fetch_add(1)),
-      first_serial_(newest_serial()) {
+      first_serial_(newest_serial()),
+      errors_before_(errors_raised()) {
   for (const NamedTensor& s : options.state) {
     runtime::require_defined(s.tensor, "trace");
     if (!is_whole(impl(s.tensor))) {
@@ -50,9 +53,9 @@ GraphRecorder::GraphRecorder(const TraceOptions& options, RecordMode mode)
     auto [it, fresh] = buffers_.try_emplace(impl(s.tensor).storage);
     if (!fresh) continue;  // shared parameters are one slot, under their first name
     it->second.holder = s.tensor;
+    it->second.version = impl(s.tensor).storage->version;
     it->second.state = static_cast<int>(data_.state.size());
     data_.state.push_back(s);
-    data_.state_requires_grad.push_back(s.tensor.requires_grad());
   }
 }
 
@@ -99,7 +102,7 @@ void GraphRecorder::add_input(const NamedTensor& input) {
   auto [it, fresh] = buffers_.try_emplace(t.storage);
   if (!fresh && (mode_ == RecordMode::Trace || it->second.input < 0)) {
     fail("trace", cat("input ", input.name, " shares its buffer with another input or a state"),
-         "Pass a clone");
+         "Pass a clone", current_loc());
   }
   if (fresh) {
     bind(input.tensor, v);
@@ -111,6 +114,7 @@ void GraphRecorder::add_input(const NamedTensor& input) {
   if (!fresh) return;  // nothing may be written to an input, so nothing can tell
   it->second.holder = input.tensor;
   it->second.current = v;
+  it->second.version = t.storage->version;
   it->second.input = static_cast<int>(data_.graph.inputs().size()) - 1;
 }
 
@@ -203,26 +207,55 @@ void GraphRecorder::record(const ir::OpDef& op, std::span<const Tensor> in, cons
 void GraphRecorder::add_operator(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
                                  std::span<const Tensor> out) {
   SmallVec<Value, 4> inputs;
-  for (const Tensor& t : in) inputs.push_back(value_of_tensor(t));
+  for (const Tensor& t : in) {
+    if (is_float(impl(t).dtype)) seen(t);  // whether it gets a gradient is part of the course
+    inputs.push_back(value_of_tensor(t));
+  }
   Value v = append(op, inputs, attrs);
-  if (op.is_view() && impl(out[0]).storage != impl(in[0]).storage) v = own_buffer(v);  // a copy
   for (size_t i = 0; i < out.size(); ++i) {
     TensorImpl& t = impl(out[i]);
     v.index = static_cast<uint32_t>(i);
-    bind(out[i], v);
     auto [it, fresh] = buffers_.try_emplace(t.storage);
-    if (!fresh) continue;  // a view: its buffer is known
+    if (!fresh) {  // a view: its buffer is known
+      bind(out[i], v);
+      continue;
+    }
     it->second.holder = out[i];
-    it->second.current = v;
+    it->second.current = it->second.origin = v;
     it->second.made_here = true;
+    it->second.layout = op.is_view() && views_input(v);
+    it->second.version = t.storage->version;
+    bind(out[i], v);
   }
 }
 
-std::vector<ir::NodeId> GraphRecorder::view_chain(Value v) const {
+/// Raises UserError when the buffer was written by what does not tell the recorder.
+void GraphRecorder::require_seen_writes(const Storage& s, const Buffer& b) const {
+  if (s.version == b.version) return;
+  fail("trace", "a tensor of the recording was changed by something that is not part of it",
+       "Change it by operators of the recorded function, on its thread", current_loc());
+}
+
+/// Whether v is an input of the function, or views of one.
+bool GraphRecorder::views_input(Value v) const {
+  while (data_.graph.node(v.node).op->is_view()) v = data_.graph.node(v.node).inputs[0];
+  return std::any_of(
+      data_.graph.inputs().begin(), data_.graph.inputs().end(),
+      [&](const ir::GraphInput& in) { return in.value == v && in.kind == ir::InputKind::Input; });
+}
+
+void GraphRecorder::require_any_layout(const Buffer& b) const {
+  if (!b.layout) return;
+  fail("trace", "a copy that a view operator made of an input is changed or returned",
+       "With other strides it would be the input itself: clone() it", current_loc());
+}
+
+std::vector<ir::NodeId> GraphRecorder::view_chain(Value v, const Buffer& buffer) const {
   std::vector<ir::NodeId> chain;
   for (;;) {
     const ir::Node& n = data_.graph.node(v.node);
-    if (!n.op->is_view()) break;
+    // A view operator that had to copy starts a buffer of its own.
+    if (!n.op->is_view() || buffer.origin == v) break;
     chain.insert(chain.begin(), v.node);
     v = n.inputs[0];
   }
@@ -230,6 +263,7 @@ std::vector<ir::NodeId> GraphRecorder::view_chain(Value v) const {
 }
 
 Value GraphRecorder::own_buffer(Value v) {
+  if (!data_.graph.node(v.node).op->is_view()) return v;
   const ir::Cast::Attrs attrs{data_.graph.type(v).dtype};
   return append(ir::op_def<ir::Cast>(), {&v, 1}, &attrs);
 }
@@ -244,13 +278,16 @@ Value GraphRecorder::replay_views(std::span<const ir::NodeId> chain, Value base)
 
 Value GraphRecorder::value_of_tensor(const Tensor& t) {
   const TensorImpl& i = impl(t);
+  if (auto it = buffers_.find(i.storage); it != buffers_.end()) {
+    require_seen_writes(*i.storage, it->second);
+  }
   std::optional<Note> known = note(i);
   if (!known) return capture(t);
   Value v = known->value;
   if (known->version == i.storage->version) return v;
   // Somebody wrote through another alias since: look at the buffer's current value instead.
-  std::vector<ir::NodeId> chain = view_chain(v);
   const Buffer& b = buffers_.at(i.storage);
+  std::vector<ir::NodeId> chain = view_chain(v, b);
   v = replay_views(chain, b.current);
   bind(t, v);
   return v;
@@ -307,8 +344,8 @@ void GraphRecorder::discover(const Tensor& t) {
   b.holder = t;
   b.state = static_cast<int>(data_.state.size());
   b.window = !is_whole(impl(t));
+  b.version = impl(t).storage->version;
   data_.state.push_back({cat("captured.", data_.state.size()), t});
-  data_.state_requires_grad.push_back(t.requires_grad());
   buffers_.emplace(impl(t).storage, std::move(b));
 }
 
@@ -330,6 +367,7 @@ Value GraphRecorder::capture_constant(const Tensor& t) {
   Buffer b;
   b.holder = t;
   b.current = v;
+  b.version = i.storage->version;
   if (is_whole(i)) buffers_.emplace(i.storage, std::move(b));
   bind(t, v);
   return v;
@@ -390,10 +428,15 @@ void GraphRecorder::write(const Tensor& self, const Tensor& value) {
                       : "Name it in TraceOptions::state",
          current_loc());
   }
-  std::vector<ir::NodeId> chain = view_chain(now);
-  b.current = write_through(chain, b.current, v);
-  if (data_.graph.node(b.current.node).op->is_view()) b.current = own_buffer(b.current);
+  if (mode_ == RecordMode::Jit && !made_here(self) && grad_enabled() && value.requires_grad()) {
+    fail("jit", "a tensor from outside is changed to one that takes part in gradients",
+         "Detach the value, or write inside NoGrad", current_loc());
+  }
+  require_any_layout(b);
+  std::vector<ir::NodeId> chain = view_chain(now, b);
+  b.current = own_buffer(write_through(chain, b.current, v));
   b.written = true;
+  b.version = t.storage->version + 1;
   Value seen = chain.empty() ? b.current : replay_views(chain, b.current);
   set_note(self, {seen, t.storage->version + 1});  // the runtime writes and counts right after this
 }

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "etch/trace.h"
 #include "ir/facts.h"
@@ -44,6 +45,12 @@ struct HostFlag {
   bool holds() const { return *live == value; }
 };
 
+/// Whether a tensor from outside took part in gradients when the run first used it.
+struct LeafSeen {
+  Tensor tensor;
+  bool requires_grad = false;
+};
+
 /// What Trace points to.
 struct TraceData {
   ir::Graph graph;
@@ -61,6 +68,7 @@ struct TraceData {
     int input = -1;  // its place when the leaf is an input
     int output = -1;
   };
+  std::vector<LeafSeen> leaves;
   std::vector<GradLeft> grads;
   /// What the run found in grad() of a tensor before it wrote there.
   struct GradFound {
@@ -69,7 +77,6 @@ struct TraceData {
     Tensor grad;  // undefined: none
   };
   std::vector<GradFound> grads_found;
-  std::vector<bool> state_requires_grad;  // per state, in the recorded run
   std::vector<TraceGuard> guards;
   std::vector<HostFlag> flags;
   SymbolBindings examples;
@@ -105,6 +112,9 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   void grad_read(const Tensor& leaf) override;
   void grad_written(const Tensor& leaf) override;
   void host_flag(const std::shared_ptr<const bool>& flag, const std::string& what) override;
+  void leaf_flag(const Tensor& t) override;
+  bool made_here(const Tensor& t) const override { return runtime::impl(t).born > first_serial_; }
+  void unrecordable(std::string_view what, SourceLoc loc) override;
   Tensor host_input(const void* address, DType dtype, std::string_view name,
                     SourceLoc loc) override;
 
@@ -122,9 +132,15 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
     int input = -1;     // index of the function's input
     bool made_here = false;
     bool written = false;
+    uint32_t version = 0;  // of the storage after the last write that was recorded
+    ir::Value origin;      // the first value of one that was made here
+    bool layout =
+        false;  // a view operator copied it from an input, and with other strides would not
     bool window = false;  // a discovered state that is a view of a larger buffer
   };
 
+  void require_seen_writes(const runtime::Storage& s, const Buffer& b) const;
+  void seen(const Tensor& t);
   ir::Value append(const ir::OpDef& op, std::span<const ir::Value> in, const void* attrs);
   void decide_inside(const ir::OpDef& op, const ir::Types& in, const void* attrs);
   void declare_symbols(const NamedTensor& input, ir::TensorType& type);
@@ -151,9 +167,8 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   void add_operator(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs,
                     std::span<const Tensor> out);
   /// View nodes from a buffer's value down to v, outermost first.
-  std::vector<ir::NodeId> view_chain(ir::Value v) const;
-  /// The same elements in a buffer of their own: where chains of views end.
-  ir::Value own_buffer(ir::Value v);
+  std::vector<ir::NodeId> view_chain(ir::Value v, const Buffer& buffer) const;
+  bool views_input(ir::Value v) const;
   ir::Value replay_views(std::span<const ir::NodeId> chain, ir::Value base);
   ir::Value write_through(std::span<const ir::NodeId> chain, ir::Value base, ir::Value value);
   void write(const Tensor& self, const Tensor& value);
@@ -169,9 +184,11 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   SourceLoc loc_of(Dim d) const;
 
   // recorder_finish.cpp
+  void require_followed() const;
   void add_results(const std::vector<NamedTensor>& results);
   void add_grads();
   void add_state_writes();
+  void require_any_layout(const Buffer& b) const;
   ResultAlias alias_of(const Tensor& t, size_t result) const;
 
   /// Whether the recording was given up; then everything is as outside a trace.
@@ -199,6 +216,8 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   std::unordered_map<const runtime::Storage*, Buffer> buffers_;
   std::unordered_map<const runtime::Storage*, std::vector<Older>> older_;
   std::unordered_map<uint64_t, SourceLoc> size_locs_;
+  std::unordered_set<const runtime::TensorImpl*> leaves_;  // those in data_.leaves
+  uint64_t errors_before_;
 };
 
 /// Installs a recorder on this thread while alive.

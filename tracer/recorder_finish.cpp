@@ -1,4 +1,7 @@
 // The end of a recording: results, what became of state and gradients.
+#include <algorithm>
+
+#include "ir/support/error_count.h"
 #include "runtime/tape.h"
 #include "tracer/recorder.h"
 
@@ -10,11 +13,24 @@ using runtime::TensorImpl;
 
 TraceData GraphRecorder::finish(const std::vector<NamedTensor>& results) {
   attempt([&] {
+    require_followed();
     add_results(results);
     if (mode_ == RecordMode::Jit) add_grads();
     add_state_writes();
   });
   return std::move(data_);
+}
+
+/// What the run did beside the operators it told about must not have mattered.
+void GraphRecorder::require_followed() const {
+  for (const auto& [storage, b] : buffers_) {
+    if (b.state >= 0 || b.input >= 0) require_seen_writes(*storage, b);
+  }
+  // An error that depends on sizes is a branch on them once it is caught.
+  if (errors_raised() != errors_before_ && (mode_ == RecordMode::Jit || !data_.examples.empty())) {
+    fail("trace", "an error was raised and caught in the function",
+         "Compare sizes instead, so that the comparison is part of the recording");
+  }
 }
 
 void GraphRecorder::add_results(const std::vector<NamedTensor>& results) {
@@ -48,6 +64,7 @@ ResultAlias GraphRecorder::alias_of(const Tensor& t, size_t result) const {
   }
   if (auto it = buffers_.find(i.storage); same == nullptr && it != buffers_.end()) {
     const Buffer& b = it->second;
+    require_any_layout(b);
     if (b.input >= 0) alias = {ResultAlias::Kind::Input, static_cast<size_t>(b.input)};
     if (b.state >= 0) alias = {ResultAlias::Kind::State, static_cast<size_t>(b.state)};
     if (alias.kind != ResultAlias::Kind::None) same = &b.holder;
@@ -74,6 +91,13 @@ void GraphRecorder::add_grads() {
       fail("jit", "a gradient that takes part in gradients stays on a tensor",
            "Call backward() without create_graph, or detach what it leaves", current_loc());
     }
+    auto returned = std::any_of(data_.results.begin(), data_.results.end(), [&](const Tensor& r) {
+      return impl(r).storage == impl(g).storage;
+    });
+    if (returned || impl(g).serial <= first_serial_) {
+      fail("jit", "a gradient is also a result, or a tensor from outside", "Leave a clone behind",
+           current_loc());
+    }
     left.output = output++;
     data_.graph.add_result(value_of_tensor(g), cat("grad.", left.output));
   }
@@ -82,7 +106,6 @@ void GraphRecorder::add_grads() {
 void GraphRecorder::add_state_writes() {
   ir::Graph& g = data_.graph;
   std::vector<NamedTensor> used;
-  std::vector<bool> used_requires_grad;
   std::vector<int> place(data_.state.size(), -1);
   for (const ir::GraphInput& in : g.inputs()) {
     if (in.kind != ir::InputKind::State) continue;
@@ -90,7 +113,6 @@ void GraphRecorder::add_state_writes() {
       if (data_.state[k].name != in.name) continue;
       place[k] = static_cast<int>(used.size());
       used.push_back(data_.state[k]);
-      used_requires_grad.push_back(data_.state_requires_grad[k]);
     }
   }
   for (size_t k = 0; k < g.inputs().size(); ++k) {
@@ -106,7 +128,6 @@ void GraphRecorder::add_state_writes() {
     if (a.kind == ResultAlias::Kind::State) a.index = static_cast<size_t>(place[a.index]);
   }
   data_.state = std::move(used);
-  data_.state_requires_grad = std::move(used_requires_grad);
 }
 
 }  // namespace etch::tracer

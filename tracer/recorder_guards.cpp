@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ir/ops/create.h"
+#include "runtime/tape.h"
 #include "tracer/recorder.h"
 
 namespace etch::tracer {
@@ -91,7 +92,7 @@ int GraphRecorder::input_of(const Tensor& leaf) const {
 
 void GraphRecorder::grad_read(const Tensor& leaf) {
   // Of a tensor that the function made itself nothing outlives the call.
-  if (given_up() || impl(leaf).serial > first_serial_) return;
+  if (given_up() || made_here(leaf)) return;
   auto same = [&](const auto& known) { return known.leaf.impl() == leaf.impl(); };
   if (std::any_of(data_.grads.begin(), data_.grads.end(), same)) return;
   if (std::any_of(data_.grads_found.begin(), data_.grads_found.end(), same)) return;
@@ -100,7 +101,7 @@ void GraphRecorder::grad_read(const Tensor& leaf) {
 }
 
 void GraphRecorder::grad_written(const Tensor& leaf) {
-  if (given_up() || impl(leaf).serial > first_serial_) return;
+  if (given_up() || made_here(leaf)) return;
   auto same = [&](const auto& known) { return known.leaf.impl() == leaf.impl(); };
   if (std::any_of(data_.grads.begin(), data_.grads.end(), same)) return;
   data_.grads.push_back({leaf, input_of(leaf), -1});
@@ -111,6 +112,27 @@ void GraphRecorder::host_flag(const std::shared_ptr<const bool>& flag, const std
     if (f.live == flag) return;
   }
   data_.flags.push_back({flag, *flag, what});
+}
+
+/// Notes whether a tensor from outside takes part in gradients. That of inputs is the call's, and
+/// trace() has no gradients as results.
+void GraphRecorder::seen(const Tensor& t) {
+  const TensorImpl& i = impl(t);
+  if (mode_ == RecordMode::Trace || made_here(t) || input_of(t) >= 0) return;
+  if (!leaves_.insert(&i).second) return;
+  const runtime::GradMeta* m = i.grad.get();
+  data_.leaves.push_back({t, m != nullptr && (m->requires_grad || m->producer != nullptr)});
+}
+
+void GraphRecorder::leaf_flag(const Tensor& t) {
+  if (!given_up()) seen(t);
+}
+
+void GraphRecorder::unrecordable(std::string_view what, SourceLoc loc) {
+  attempt([&] {
+    fail("trace", cat(what, " cannot be part of a recording"), "Do it outside of the function",
+         loc);
+  });
 }
 
 Tensor GraphRecorder::host_input(const void* address, DType dtype, std::string_view name,

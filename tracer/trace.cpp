@@ -1,6 +1,7 @@
 #include "etch/trace.h"
 
 #include "ir/text.h"
+#include "runtime/eager.h"
 #include "tracer/check.h"
 #include "tracer/recorder.h"
 
@@ -15,7 +16,8 @@ std::string Trace::text() const { return ir::print(data_->graph); }
 std::string Trace::summary() const { return ir::summary(data_->graph); }
 
 Trace trace_flat(const FlatFunction& f, const std::vector<NamedTensor>& inputs,
-                 const TraceOptions& options) {
+                 const TraceOptions& options, std::source_location loc) {
+  runtime::At at(loc);
   if (runtime::recorder() != nullptr) {
     fail("trace", "a trace is already being recorded on this thread", "Call trace() outside of it",
          current_loc());

@@ -32,32 +32,6 @@ struct CompiledStats {
   uint64_t library_run = 0;      // contractions that oneDNN ran (level fast)
 };
 
-/// A trace made ready: optimised, fused, compiled, bound to the live tensors of its state.
-class Compiled {
- public:
-  Compiled() = default;
-  explicit Compiled(const Trace& trace, const CompileOptions& options = {});
-  /// Runs on inputs in the trace's order. State tensors are read and written in place.
-  std::vector<Tensor> operator()(std::span<const Tensor> inputs,
-                                 std::source_location loc = std::source_location::current());
-  Tensor operator()(const Tensor& x, std::source_location loc = std::source_location::current());
-  /// The graph after the passes.
-  const ir::Graph& optimized() const;
-  /// The same as a table for people.
-  std::string summary() const;
-  CompiledStats stats() const;
-  const Trace& trace() const;
-  /// Writes an artifact: program, graphs, constants and the present state.
-  void save(const std::string& path) const;
-
-  struct Impl;
-  explicit Compiled(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
-  const std::shared_ptr<Impl>& impl() const { return impl_; }
-
- private:
-  std::shared_ptr<Impl> impl_;
-};
-
 enum class JitEventKind : uint8_t {
   Recorded,  // a real run left a new course behind, or confirmed one
   Missed,    // no recorded course fits the call; the reason says which guard and line
@@ -88,6 +62,65 @@ struct JitStats : CompiledStats {
   size_t leaves = 0;          // courses kept
   size_t compiled = 0;        // of those, compiled
   std::string eager_because;  // empty unless the function stays eager
+};
+
+#ifdef ETCH_NOTRACE
+class Compiled {
+ public:
+  explicit Compiled(Trace trace, const CompileOptions& = {}) : f_(std::move(trace.f)) {}
+  std::vector<Tensor> operator()(std::span<const Tensor> inputs) {
+    std::vector<Tensor> out;
+    for (NamedTensor& r : f_(inputs)) out.push_back(std::move(r.tensor));
+    return out;
+  }
+  Tensor operator()(const Tensor& x) { return std::move((*this)({&x, 1}).front()); }
+  CompiledStats stats() const { return {}; }
+
+ private:
+  FlatFunction f_;
+};
+
+struct NoRetrace {
+  NoRetrace() {}  // not trivial, so that a variable that is only there counts as used
+};
+
+class Jit {
+ public:
+  Jit(FlatFunction f, const std::vector<std::string>&, const TraceOptions& = {},
+      const CompileOptions& = {}, const JitOptions& = {})
+      : f_(Trace{std::move(f)}) {}
+  std::vector<Tensor> operator()(std::span<const Tensor> inputs) { return f_(inputs); }
+  JitStats stats() const { return {}; }
+  std::string explain_last_miss() const { return ""; }
+
+ private:
+  Compiled f_;
+};
+#else
+/// A trace made ready: optimised, fused, compiled, bound to the live tensors of its state.
+class Compiled {
+ public:
+  Compiled() = default;
+  explicit Compiled(const Trace& trace, const CompileOptions& options = {});
+  /// Runs on inputs in the trace's order. State tensors are read and written in place.
+  std::vector<Tensor> operator()(std::span<const Tensor> inputs,
+                                 std::source_location loc = std::source_location::current());
+  Tensor operator()(const Tensor& x, std::source_location loc = std::source_location::current());
+  /// The graph after the passes.
+  const ir::Graph& optimized() const;
+  /// The same as a table for people.
+  std::string summary() const;
+  CompiledStats stats() const;
+  const Trace& trace() const;
+  /// Writes an artifact: program, graphs, constants and the present state.
+  void save(const std::string& path) const;
+
+  struct Impl;
+  explicit Compiled(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  const std::shared_ptr<Impl>& impl() const { return impl_; }
+
+ private:
+  std::shared_ptr<Impl> impl_;
 };
 
 /// While alive, a jit function of this thread that would have to run `f` for real raises UserError
@@ -129,6 +162,7 @@ class Jit {
  private:
   std::shared_ptr<Impl> impl_;
 };
+#endif
 
 /// jit(f, {"x", "y"}): f takes tensors and returns a tree of tensors.
 template <class F>

@@ -84,6 +84,23 @@ struct TraceReport {
   std::string text() const;
 };
 
+using FlatFunction = std::function<std::vector<NamedTensor>(std::span<const Tensor>)>;
+
+#ifdef ETCH_NOTRACE
+// Tracing compiled out: what would be compiled calls the function. docs/architecture.md says what
+// for.
+class Trace {
+ public:
+  FlatFunction f;
+};
+inline Trace trace_flat(const FlatFunction& f, const std::vector<NamedTensor>& inputs,
+                        const TraceOptions& = {}, SourceLoc = {}) {
+  std::vector<Tensor> in;
+  for (const NamedTensor& i : inputs) in.push_back(i.tensor);
+  f(in);
+  return {f};
+}
+#else
 /// What one run of a function left behind: an SSA graph, the tensors it captured, its signature.
 class Trace {
  public:
@@ -105,18 +122,19 @@ class Trace {
   std::shared_ptr<const tracer::TraceData> data_;
 };
 
-using FlatFunction = std::function<std::vector<NamedTensor>(std::span<const Tensor>)>;
-
 /// Runs `f` once on `inputs`, recording. Raises UserError, leaving nothing behind, when something
 /// would be silently lost: a size or number turned raw, a data pointer, an unnamed write.
 Trace trace_flat(const FlatFunction& f, const std::vector<NamedTensor>& inputs,
-                 const TraceOptions& options = {});
+                 const TraceOptions& options = {},
+                 std::source_location loc = std::source_location::current());
+#endif
 
 /// trace(f, {"x"}, std::tuple(x)): arguments and results may be any trees of tensors; argument i's
 /// leaves lie under names[i].
 template <class F, class... Args>
 Trace trace(F&& f, const std::vector<std::string>& names, const std::tuple<Args...>& args,
-            const TraceOptions& options = {}) {
+            const TraceOptions& options = {},
+            std::source_location loc = std::source_location::current()) {
   if (names.size() != sizeof...(Args)) {
     fail("trace", cat("expected ", sizeof...(Args), " argument names, got ", names.size()));
   }
@@ -132,17 +150,22 @@ Trace trace(F&& f, const std::vector<std::string>& names, const std::tuple<Args.
             ...);
       },
       args);
+#ifdef ETCH_NOTRACE
+  FlatFunction flat = [f = std::decay_t<F>(f), args](std::span<const Tensor> in) mutable {
+#else
   FlatFunction flat = [&](std::span<const Tensor> in) {
+#endif
     std::tuple<Args...> copy = args;
     fill_tree(copy, in);
     return flatten_tree("", std::apply(f, copy));
   };
-  return trace_flat(flat, leaves, options);
+  return trace_flat(flat, leaves, options, loc);
 }
 /// trace(f, x, {...}): one tensor named "x".
 template <class F>
-Trace trace(F&& f, const Tensor& x, const TraceOptions& options = {}) {
-  return trace(std::forward<F>(f), {"x"}, std::tuple<Tensor>(x), options);
+Trace trace(F&& f, const Tensor& x, const TraceOptions& options = {},
+            std::source_location loc = std::source_location::current()) {
+  return trace(std::forward<F>(f), {"x"}, std::tuple<Tensor>(x), options, loc);
 }
 
 }  // namespace etch

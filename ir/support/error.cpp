@@ -1,6 +1,15 @@
 #include "ir/support/error.h"
 
+#include "ir/support/error_count.h"
+
 namespace etch {
+namespace {
+
+thread_local uint64_t raised = 0;
+
+}  // namespace
+
+uint64_t errors_raised() { return raised; }
 
 std::string to_text(const SourceLoc& loc) {
   if (!loc.known()) return "";
@@ -19,6 +28,7 @@ void fail(std::string_view tag, const std::string& what, std::string_view hint, 
   std::string text = cat("[", tag, "] ", what);
   if (loc.known()) text += cat(" (", to_text(loc), ")");
   if (!hint.empty()) text += cat(". ", hint);
+  ++raised;
   throw UserError(text);
 }
 
@@ -26,6 +36,7 @@ void fail_file(std::string_view tag, std::string_view where, const std::string& 
                std::string_view hint) {
   std::string text = cat("[", tag, "] ", where, ": ", what);
   if (!hint.empty()) text += cat(". ", hint);
+  ++raised;
   throw UserError(text, ErrorKind::Unreadable);
 }
 

@@ -129,7 +129,7 @@ void Binding::fail_axis(bool state, size_t port_index, size_t axis, int64_t got,
   fail("run",
        cat(state ? "state '" : "input '", p.name, "' axis ", axis, ": expected ", expected, why,
            ", got ", got),
-       cat("Its type is ", p.type));
+       cat("Its type is ", p.type), current_loc());
 }
 
 void Binding::bind_symbols(std::span<const PortValue> values, bool state) {
