@@ -19,6 +19,10 @@ endif()
 target_link_options(etch_rt PRIVATE -Wl,-z,noseparate-code)
 set_target_properties(etch_rt PROPERTIES LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/etch_rt.map)
 
+if(ETCH_NOTRACE)
+  return()
+endif()
+
 etch_shared(etch etch_passes etch_codegen etch_tracer etch_onnx)
 set_target_properties(etch PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
 target_link_libraries(etch PUBLIC etch_rt

@@ -169,6 +169,8 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   /// View nodes from a buffer's value down to v, outermost first.
   std::vector<ir::NodeId> view_chain(ir::Value v, const Buffer& buffer) const;
   bool views_input(ir::Value v) const;
+  /// v, or its elements in a buffer of their own where v is a view: there chains of views end.
+  ir::Value own_buffer(ir::Value v);
   ir::Value replay_views(std::span<const ir::NodeId> chain, ir::Value base);
   ir::Value write_through(std::span<const ir::NodeId> chain, ir::Value base, ir::Value value);
   void write(const Tensor& self, const Tensor& value);

@@ -1,0 +1,21 @@
+// right: a backward pass in the function leaves its gradients on the parameters.
+#include "tests/footguns/footgun.h"
+
+using namespace etch;
+using namespace etch::footguns;
+
+FOOTGUN(backward_inside) {
+  Tensor w = ramp({3}).requires_grad_();
+  Jit& f = log.jit(
+      [&](const Tensor& x) {
+        w.set_grad({});
+        Tensor loss = sum(w * w * x);
+        loss.backward();
+        return loss.detach();
+      },
+      {"x"});
+  for (int i = 1; i < 6; ++i) {
+    log.call(f, ramp({3}, i));
+    log.emit("grad", w.grad());
+  }
+}

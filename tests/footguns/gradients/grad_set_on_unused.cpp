@@ -1,0 +1,19 @@
+// right: also where nothing else uses the parameter.
+#include "tests/footguns/footgun.h"
+
+using namespace etch;
+using namespace etch::footguns;
+
+FOOTGUN(grad_set_on_unused) {
+  Tensor w = ramp({2}).requires_grad_();
+  Jit& f = log.jit(
+      [&](const Tensor& x) {
+        w.set_grad(x * 2);
+        return x + 1;
+      },
+      {"x"});
+  for (int i = 1; i < 6; ++i) {
+    log.call(f, ramp({2}, i));
+    log.emit("grad", w.grad());
+  }
+}
