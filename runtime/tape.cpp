@@ -6,6 +6,7 @@
 #include "ir/grad.h"
 #include "ir/ops/create.h"
 #include "ir/ops/elementwise.h"
+#include "ir/ops/view.h"
 #include "runtime/eager.h"
 #include "runtime/recorder.h"
 
@@ -79,6 +80,10 @@ Saved save(const Tensor& t, bool read) {
   Saved s;
   s.version = impl(t).storage->version;
   s.type = type_of(impl(t));
+  if (auto* r = recorder()) {
+    for (int i = 0; i < s.type.rank(); ++i) s.shape.push_back(r->size_of(t, i, current_loc()));
+    if (is_static(s.shape)) s.shape.clear();
+  }
   if (read) s.tensor = t;
   return s;
 }
@@ -98,6 +103,10 @@ Saved save_result(const Tensor& t, bool read) {
 
 /// Stands in for a tensor whose contents the vjp does not read.
 Tensor placeholder(const Saved& s) {
+  if (recorder() != nullptr && !s.shape.empty()) {
+    Tensor zero = run<ir::Full>({{}, ir::make_number(s.type.dtype, int64_t{0})}, {});
+    return run<ir::Expand>({s.shape}, {&zero, 1});
+  }
   Tensor t = empty(SizeList(Shape{}), s.type.dtype);
   Sizes sizes = shape_eval(s.type.shape, {});
   Sizes strides(sizes.size(), 0);

@@ -25,6 +25,7 @@ struct Saved {
   Tensor tensor;  // undefined when the vjp does not read it; then only `type` counts
   uint32_t version = 0;
   ir::TensorType type;
+  Shape shape = {};  // the type's as a recording sees it, when that has symbols
 };
 
 /// Where a gradient goes: a producer's result, or a leaf.

@@ -115,6 +115,22 @@ TEST_CASE("a parameter first seen through another handle keeps its gradient", "[
   CHECK(g.stats().replays == 2);
 }
 
+TEST_CASE("gradients follow sizes that change, also of operands that they do not read", "[jit]") {
+  Tensor w = ramp(1).requires_grad_();
+  Jit g = jit(
+      [&](const Tensor& x) {
+        w.set_grad(Tensor());
+        sum(w - x).backward();
+        return grad(sum(concat({w + x, x})), w);
+      },
+      {"x"});
+  for (int64_t n : {7, 6, 6, 4, 9}) {
+    CHECK(call(g, ramp(n)).to_vector<float>() == Floats{static_cast<float>(n)});
+    CHECK(w.grad().to_vector<float>() == Floats{static_cast<float>(n)});
+  }
+  CHECK(g.stats().replays == 2);
+}
+
 TEST_CASE("an input with gradients and a size that changes may be sliced", "[jit]") {
   Jit g = jit([](const Tensor& x) { return x.slice(0, 1, 3).detach() * 2; }, {"x"});
   for (int64_t n : {4, 5, 6, 7}) {
