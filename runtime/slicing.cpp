@@ -56,13 +56,16 @@ Tensor Tensor::slice(int64_t axis, SizeArg start, SizeArg stop, int64_t step,
 Tensor Tensor::select(int64_t axis, SizeArg index, std::source_location loc) const {
   At at(loc);
   int i = checked_axis(*this, axis, "select");
-  int64_t n = impl_->sizes[static_cast<size_t>(i)], v = number(index.dim);
-  if (v < -n || v >= n) {
-    fail("select", cat("index ", v, " is out of range for size ", n, " of axis ", axis),
-         cat("Indices run from ", -n, " to ", n - 1), loc);
+  const Dim n = size(axis, loc);
+  const bool from_end = dim_decide_less(index.dim, Dim(0));
+  const Dim start = from_end ? n + index.dim : index.dim;
+  // Asked of the sizes, so that a recording holds where there is such an element.
+  if (from_end ? dim_decide_less(start, Dim(0)) : !dim_decide_less(start, n)) {
+    const int64_t count = number(n);
+    fail("select",
+         cat("index ", number(index.dim), " is out of range for size ", count, " of axis ", axis),
+         cat("Indices run from ", -count, " to ", count - 1), loc);
   }
-  bool from_end = dim_decide_less(index.dim, Dim(0));
-  Dim start = from_end ? size(axis, loc) + index.dim : index.dim;
   return run1<ir::Squeeze>({{int64_t{i}}}, slice_range(*this, i, start, start + 1, 1));
 }
 

@@ -157,6 +157,17 @@ TEST_CASE("a size of nothing to choose from is another course, also inside compo
   }
 }
 
+TEST_CASE("an element that a size does not have is an error at that size", "[jit]") {
+  for (int64_t index : {1, -2}) {
+    Jit g = jit([&](const Tensor& x) { return x.select(0, index) * 2; }, {"x"});
+    for (int64_t n : {3, 4, 5, 6}) {
+      CHECK(call(g, ramp(n)).item<float>() == static_cast<float>(index > 0 ? 4 : 2 * n - 2));
+    }
+    CHECK(g.stats().replays == 1);
+    CHECK_THROWS_WITH(call(g, ramp(1)), Contains("out of range for size 1"));
+  }
+}
+
 TEST_CASE("what happens before an error happens in a replay too", "[jit]") {
   Tensor count = zeros({}).clone(), table = ramp(3);
   Jit g = jit(

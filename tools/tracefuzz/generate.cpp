@@ -43,8 +43,6 @@ struct Var {
   bool differentiable = false;
 };
 
-constexpr bool kLayouts = false;
-
 class Generator {
  public:
   explicit Generator(uint64_t seed) : r_(seed * 0x9e3779b97f4a7c15u + 3) { p_.seed = seed; }
@@ -54,6 +52,8 @@ class Generator {
     p_.interpreted = chance(50);
     p_.sizes_change = chance(60);
     gradients_ = chance(25);
+    aliasing_ = chance(15);
+    p_.pointers = !p_.traced && chance(10);
     p_.inputs = static_cast<size_t>(1 + below(3));
     declare();
     std::vector<Var> scope = vars_;
@@ -416,7 +416,7 @@ class Generator {
       s.kind = Kind::IfItem;
       s.n = {below(6), below(4), below(4), below(3)};
       if (chance(25)) s.args.push_back(any(scope).id);
-    } else if (kLayouts && roll < 66) {
+    } else if (roll < 66) {
       s.kind = Kind::IfLayout;
     } else if (roll < 73) {
       s.kind = Kind::LoopSize;
@@ -489,14 +489,14 @@ class Generator {
     in.seed = chance(30) ? 5 : r_();
     in.scale = static_cast<double>(1 + below(3)) * (chance(35) ? -1 : 1);
     if (p_.traced && call == 0) return in;
-    if (kLayouts && chance(5)) in.layout = static_cast<Layout>(1 + below(3));
+    if (!p_.traced && chance(5)) in.layout = static_cast<Layout>(1 + below(3));
     if (p_.sizes_change && chance(6) && !in.sizes.empty())
       in.sizes[static_cast<size_t>(below(static_cast<int64_t>(in.sizes.size())))] = draw_size();
     if (chance(3))
       in.dtype = pick(std::vector<DType>{DType::F32, DType::F64, DType::I64, DType::Bool});
     if (p_.traced) return in;
     if (gradients_ && is_float(in.dtype) && chance(5)) in.requires_grad = true;
-    if (chance(5)) {
+    if (chance(aliasing_ ? 35 : 3)) {
       static const std::vector<InputKind> kKinds = {InputKind::Same, InputKind::Overlap,
                                                     InputKind::State, InputKind::Result};
       in.kind = pick(kKinds);
@@ -522,6 +522,7 @@ class Generator {
   std::vector<Var> vars_;
   int next_ = 0;
   bool gradients_ = false;
+  bool aliasing_ = false;  // inputs are often other inputs, captured tensors, earlier results
   int64_t n_ = 3, m_ = 2;
 };
 

@@ -518,6 +518,7 @@ World::World(const Program& p, bool jit) : rng(p.seed % 1000), jitted(jit) {
     if (s.view && !sizes.empty()) t = t.slice(0, 1, 1 + s.sizes[0]);
     if (s.parameter) t.requires_grad_();
     states.push_back(t);
+    if (p.pointers) pointers.push_back(t.raw_data());
   }
 }
 

@@ -24,6 +24,7 @@ struct World {
   World(const Program& p, bool jitted);
   std::vector<Tensor> states;
   std::vector<Tensor> holders;  // larger buffers that states are views of
+  std::vector<void*> pointers;  // to states, taken once
   Generator rng;
   double rate = 1;
   int64_t steps = 0;

@@ -106,6 +106,7 @@ struct Program {
   bool traced = false;       // through etch::trace instead of etch::jit
   bool interpreted = false;  // without code generation
   bool sizes_change = false;
+  bool pointers = false;  // the host writes captured tensors through data pointers
 
   bool is_state(int v) const {
     return v >= static_cast<int>(inputs) && v < static_cast<int>(inputs + states.size());

@@ -1,5 +1,7 @@
 #include "tools/tracefuzz/run.h"
 
+#include <cstring>
+
 #include "etch/autograd.h"
 #include "ir/graph.h"
 #include "tools/tracefuzz/interpret.h"
@@ -78,7 +80,13 @@ void act(const Action& a, Side& side) {
   Tensor state = w.states.empty() ? Tensor() : w.states[a.index % w.states.size()];
   switch (a.kind) {
     case ActionKind::WriteState:
-      if (state.defined()) state.add_(scalar_tensor(a.value, DType::F32));
+      if (!w.pointers.empty() && state.is_contiguous()) {
+        Tensor value = full(state.shape(), a.value, state.dtype());
+        const size_t bytes = static_cast<size_t>(value.numel().value()) * itemsize(value.dtype());
+        if (bytes != 0) std::memcpy(w.pointers[a.index % w.states.size()], value.raw_data(), bytes);
+      } else if (state.defined()) {
+        state.add_(scalar_tensor(a.value, DType::F32));
+      }
       break;
     case ActionKind::ClearGrads:
       for (Tensor& t : w.states) t.set_grad(Tensor());

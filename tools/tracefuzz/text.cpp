@@ -22,6 +22,7 @@ class Writer {
              inputs, ") {"));
     block(p_.body);
     line("}");
+    if (p_.pointers) line("// captured tensors are written through data pointers");
     for (size_t i = 0; i < p_.calls.size(); ++i) call(i, p_.calls[i]);
     return std::move(out_);
   }
