@@ -41,6 +41,7 @@ struct Var {
   DType dtype = DType::F32;
   bool parameter = false;
   bool differentiable = false;
+  bool input = false;  // or a view of one: writing there keeps the function eager
 };
 
 class Generator {
@@ -80,6 +81,7 @@ class Generator {
                                              DType::Bool};
     for (size_t i = 0; i < p_.inputs; ++i) {
       Var v{next_++, pick(kShapes), chance(80) ? DType::F32 : pick(kRare)};
+      v.input = true;
       vars_.push_back(v);
     }
     const int64_t states = gradients_ ? 1 + below(3) : below(3);
@@ -134,7 +136,7 @@ class Generator {
   Var result(Statement& s, const Var& like) {
     Var v = like;
     v.id = s.dst = next_++;
-    v.parameter = false;
+    v.parameter = v.input = false;
     return v;
   }
   void joined(Var& v, const Var& b) {
@@ -178,6 +180,7 @@ class Generator {
   }
 
   void statement(std::vector<Statement>& out, std::vector<Var>& scope, int depth) {
+    if (gradients_ && chance(12)) return learn(out, scope);
     const int64_t roll = below(100);
     if (roll < 26) return compute(out, scope);
     if (roll < 34) return view(out, scope);
@@ -288,16 +291,18 @@ class Generator {
   }
   void view(std::vector<Statement>& out, std::vector<Var>& scope) {
     Var v = any(scope);
+    const bool input = v.input;
     Statement s{.kind = Kind::View, .args = {v.id}};
     s.n = draw_view(v);
     scope.push_back(result(s, v));
+    scope.back().input = input;
     out.push_back(s);
   }
 
   void write(std::vector<Statement>& out, std::vector<Var>& scope, bool slice = false) {
     // Inputs may be written too, but that keeps the function eager.
     const Var* target = find(scope, [&](const Var& v) {
-      return (!v.parameter || chance(3)) && (v.id >= static_cast<int>(p_.inputs) || chance(3));
+      return (!v.parameter || chance(3)) && (!v.input || chance(3));
     });
     if (target == nullptr) return;
     Statement s{
@@ -377,9 +382,10 @@ class Generator {
   }
 
   void copy(std::vector<Statement>& out, std::vector<Var>& scope) {
-    const Var& v = any(scope);
+    const Var v = any(scope);
     Statement s{.kind = Kind::Copy, .args = {v.id}, .n = {below(4), below(6)}};
     scope.push_back(result(s, v));
+    scope.back().input = v.input && s.n[0] != 0;
     out.push_back(s);
   }
 
@@ -390,6 +396,20 @@ class Generator {
     out.push_back({.kind = Kind::Backward,
                    .args = {v->id},
                    .n = {p_.traced || chance(70) ? 0 : 1, below(3), below(4)}});
+  }
+  /// A parameter meets a value, and the product's gradient is taken.
+  void learn(std::vector<Statement>& out, std::vector<Var>& scope) {
+    const Var* p = find(scope, [](const Var& o) { return o.parameter; });
+    if (p == nullptr) return;
+    Var v = *p;
+    const Var* x = find(scope, [&](const Var& o) { return fits(v, o); });
+    if (x == nullptr) return;
+    Statement s{.kind = Kind::Apply, .args = {v.id, x->id}, .op = pick(operators().binary)};
+    joined(v, *x);
+    scope.push_back(result(s, v));
+    out.push_back(s);
+    if (chance(50)) compute(out, scope);
+    if (chance(60)) backward(out, scope);
   }
   void gradient(std::vector<Statement>& out, std::vector<Var>& scope) {
     const Var* v = find(scope, [](const Var& o) { return o.differentiable; });
