@@ -25,6 +25,10 @@ std::string place(const ir::GraphLoc& l) {
   return l.line == 0 ? "" : cat(" (", to_text(SourceLoc(l.file.c_str(), l.line)), ")");
 }
 
+bool share(const Tensor& a, const Tensor& b) {
+  return runtime::impl(a).storage == runtime::impl(b).storage;
+}
+
 std::string text(const ir::GuardRange& r) {
   return r.low == r.high ? cat(r.low) : cat(r.low, " to ", r.high);
 }
@@ -41,6 +45,10 @@ struct Leaf {
   std::vector<const ir::GraphResult*> guards;  // on values, in the order of the run
   std::vector<bool> requires_grad;             // of the inputs
   std::vector<bool> contiguous;                // of the inputs
+  /// Inputs with gradients are the caller's handles, which the function may have captured too: such
+  /// a leaf answers for these very tensors until a run with another one came out alike.
+  std::vector<Tensor> bound;
+  std::vector<Tensor> written;  // states that it changes: no input may share their memory
   bool grad_enabled = true;
   std::shared_ptr<Compiled::Impl> program;  // null until a second run has confirmed the first
 };
@@ -134,6 +142,14 @@ std::string Jit::Impl::misfit(const Leaf& leaf, Inputs inputs) const {
     if (inputs[i].requires_grad() != leaf.requires_grad[i]) {
       return cat("input ", names[i], leaf.requires_grad[i] ? " required" : " did not require",
                  " a gradient");
+    }
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (leaf.bound[i].defined() && !share(leaf.bound[i], inputs[i])) {
+      return cat("input ", names[i], ", which requires a gradient, was one tensor so far");
+    }
+    for (const Tensor& w : leaf.written) {
+      if (share(w, inputs[i])) return cat("input ", names[i], " shares memory with what changes");
     }
   }
   if (grad_enabled() != leaf.grad_enabled) {
@@ -310,7 +326,11 @@ size_t Jit::Impl::values_at_guard(const Leaf& fresh, std::string& guard) const {
 
 /// Joins a recording to what is kept: it confirms a leaf, becomes one, or ends jitting.
 void Jit::Impl::keep(TraceData data, Leaf fresh) {
-  if (!data.refusal.empty()) return stay_eager(data.refusal);
+  if (!data.refusal.empty()) {
+    if (!data.refused_once) return stay_eager(data.refusal);
+    last_miss = data.refusal;
+    return;
+  }
   for (const ir::GraphInput& in : data.graph.inputs()) {
     if (in.kind == ir::InputKind::Input) fresh.inputs.push_back(in.value);
   }
@@ -319,6 +339,10 @@ void Jit::Impl::keep(TraceData data, Leaf fresh) {
   fresh.data = std::make_shared<const TraceData>(std::move(data));
   for (const ir::GraphResult& r : fresh.data->graph.results()) {
     if (r.guard) fresh.guards.push_back(&r);
+    if (r.state < 0) continue;
+    for (const NamedTensor& t : fresh.data->state) {
+      if (t.name == r.name) fresh.written.push_back(t.tensor);
+    }
   }
   for (size_t i = 0; i < leaves.size(); ++i) {
     if (!same_setting(leaves[i], fresh)) continue;
@@ -328,6 +352,10 @@ void Jit::Impl::keep(TraceData data, Leaf fresh) {
                             ". Numbers that change go through etch::input()"));
     }
     if (!a.same_course()) continue;
+    for (size_t k = 0; k < fresh.bound.size(); ++k) {
+      Tensor& bound = leaves[i].bound[k];
+      if (bound.defined() && !share(bound, fresh.bound[k])) bound = Tensor();
+    }
     if (!leaves[i].program) {
       try {
         leaves[i].program = Compiled(Trace(leaves[i].data), compile).impl();
@@ -352,12 +380,14 @@ void Jit::Impl::keep(TraceData data, Leaf fresh) {
 }
 
 std::vector<Tensor> Jit::Impl::record(Inputs inputs) {
-  std::vector<Tensor> own;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    // The same tensor twice is two inputs: nothing may be written to either, so none can tell.
-    bool twice = std::any_of(own.begin(), own.end(),
-                             [&](const Tensor& t) { return t.impl() == inputs[i].impl(); });
-    own.push_back(twice ? inputs[i].detach() : inputs[i]);
+    auto same = [&](const Tensor& t) { return t.impl() == inputs[i].impl(); };
+    if (!inputs[i].requires_grad() || std::none_of(inputs.begin(), inputs.begin() + i, same)) {
+      continue;
+    }
+    ++counts.eager_calls;
+    last_miss = cat("input ", names[i], ", which requires a gradient, is passed twice");
+    return run_eagerly(inputs);
   }
   TraceOptions how = trace;
   for (DynamicDim& d : sizes.see(inputs, names)) {
@@ -371,8 +401,16 @@ std::vector<Tensor> Jit::Impl::record(Inputs inputs) {
   for (const Tensor& t : inputs) {
     leaf.requires_grad.push_back(t.requires_grad());
     leaf.contiguous.push_back(runtime::impl(t).contiguous);
+    leaf.bound.push_back(t.requires_grad() ? t : Tensor());
   }
   tracer::GraphRecorder recorder(how, tracer::RecordMode::Jit);
+  // Handles of the recording's own tell an input from a captured tensor on the same memory, and the
+  // same tensor passed twice apart. Only a leaf has to be itself.
+  std::vector<Tensor> own;
+  for (const Tensor& t : inputs) {
+    const runtime::TensorImpl& i = runtime::impl(t);
+    own.push_back(t.requires_grad() ? t : Tensor(runtime::new_view(i, i.sizes, i.strides, i.data)));
+  }
   std::vector<NamedTensor> results;
   {
     tracer::Recording recording(recorder);
@@ -383,6 +421,14 @@ std::vector<Tensor> Jit::Impl::record(Inputs inputs) {
   TraceData data = recorder.finish(results);
   std::vector<Tensor> out;
   for (NamedTensor& r : results) out.push_back(std::move(r.tensor));
+  for (size_t i = 0; i < own.size(); ++i) {
+    for (Tensor& t : out) {
+      if (t.impl() == own[i].impl()) t = inputs[i];
+    }
+    if (leaf.requires_grad[i] || runtime::impl(own[i]).grad == nullptr) continue;
+    Tensor(inputs[i]).requires_grad_(own[i].requires_grad()).set_grad(own[i].grad());
+    data.refusal = cat("requires_grad_() is called on input ", names[i]);
+  }
   keep(std::move(data), std::move(leaf));
   return out;
 }

@@ -92,6 +92,14 @@ std::vector<Tensor> Compiled::operator()(std::span<const Tensor> inputs, std::so
            "Detach it, call inside NoGrad, or trace the backward pass too", loc);
     }
   }
+  for (size_t i : impl_->written) {
+    const NamedTensor& w = impl_->trace.state()[i];
+    for (const Tensor& t : inputs) {
+      if (runtime::impl(t).storage != runtime::impl(w.tensor).storage) continue;
+      fail("run", cat("an input shares its buffer with ", w.name, ", which the program changes"),
+           "Pass a clone", loc);
+    }
+  }
   std::vector<Tensor> out;
   impl_->program->require(impl_->try_run(inputs, out));
   return out;

@@ -100,17 +100,17 @@ void GraphRecorder::add_input(const NamedTensor& input) {
   declare_symbols(input, type);
   Value v = data_.graph.add_input(input.name, type);
   auto [it, fresh] = buffers_.try_emplace(t.storage);
-  if (!fresh && (mode_ == RecordMode::Trace || it->second.input < 0)) {
+  const bool taken = !fresh && (mode_ == RecordMode::Trace || it->second.input < 0);
+  attempt([&] {
+    if (!taken) return;
+    data_.refused_once = true;
     fail("trace", cat("input ", input.name, " shares its buffer with another input or a state"),
          "Pass a clone", current_loc());
-  }
-  if (fresh) {
-    bind(input.tensor, v);
-  } else {
-    older_[t.storage].push_back({input.tensor, {v, t.storage->version}});
-  }
+  });
+  bind(input.tensor, v);
   data_.inputs.push_back(input);
   data_.input_sizes.push_back(t.sizes);
+  input_values_.push_back(v);
   if (!fresh) return;  // nothing may be written to an input, so nothing can tell
   it->second.holder = input.tensor;
   it->second.current = v;
@@ -302,6 +302,13 @@ Value GraphRecorder::capture(const Tensor& t) {
     it = buffers_.find(i.storage);
   }
   Buffer& b = it->second;
+  if (mode_ == RecordMode::Jit && b.input >= 0) {
+    data_.refused_once = true;
+    fail("jit",
+         cat("a captured tensor of shape ", i.sizes, " shares its buffer with input ",
+             data_.graph.inputs()[static_cast<size_t>(b.input)].name),
+         "Pass a clone", current_loc());
+  }
   if (!b.current.valid()) {  // a slot's first use
     const NamedTensor& slot = data_.state[static_cast<size_t>(b.state)];
     b.current =

@@ -80,7 +80,8 @@ struct TraceData {
   std::vector<TraceGuard> guards;
   std::vector<HostFlag> flags;
   SymbolBindings examples;
-  std::string refusal;  // why the recording does not count; empty: it does
+  bool refused_once = false;  // the reason lies in this call's inputs, not in the function
+  std::string refusal;        // why the recording does not count; empty: it does
 };
 
 enum class RecordMode : uint8_t {
@@ -191,7 +192,7 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   void add_grads();
   void add_state_writes();
   void require_any_layout(const Buffer& b) const;
-  ResultAlias alias_of(const Tensor& t, size_t result) const;
+  ResultAlias alias_of(const Tensor& t, size_t result, ir::Value v) const;
 
   /// Whether the recording was given up; then everything is as outside a trace.
   bool given_up() const { return !data_.refusal.empty(); }
@@ -212,6 +213,7 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   TraceData data_;
   uint64_t epoch_;
   uint64_t first_serial_;
+  std::vector<ir::Value> input_values_;  // of data_.inputs
   size_t declared_inputs_ = 0;
   size_t operators_ = 0;  // recorded so far, views replayed by the recorder included
   DimFacts facts_;

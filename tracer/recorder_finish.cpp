@@ -43,7 +43,7 @@ void GraphRecorder::add_results(const std::vector<NamedTensor>& results) {
            "Return it detached, call inside NoGrad, or run the backward pass in the function too");
     }
     Value v = value_of_tensor(t);  // first, since it captures what nothing else used
-    data_.aliases.push_back(mode_ == RecordMode::Jit ? alias_of(t, i) : ResultAlias{});
+    data_.aliases.push_back(mode_ == RecordMode::Jit ? alias_of(t, i, v) : ResultAlias{});
     std::string name =
         results[i].name.empty() ? (results.size() == 1 ? "y" : cat("y", i)) : results[i].name;
     g.add_result(v, std::move(name));
@@ -53,7 +53,7 @@ void GraphRecorder::add_results(const std::vector<NamedTensor>& results) {
 
 /// Whether a result is an existing tensor. Raises UserError when it shares memory with one without
 /// being it: a program's results are new tensors, and a later write would tell the difference.
-ResultAlias GraphRecorder::alias_of(const Tensor& t, size_t result) const {
+ResultAlias GraphRecorder::alias_of(const Tensor& t, size_t result, Value v) const {
   const TensorImpl& i = impl(t);
   ResultAlias alias;
   const Tensor* same = nullptr;
@@ -68,6 +68,9 @@ ResultAlias GraphRecorder::alias_of(const Tensor& t, size_t result) const {
     if (b.input >= 0) alias = {ResultAlias::Kind::Input, static_cast<size_t>(b.input)};
     if (b.state >= 0) alias = {ResultAlias::Kind::State, static_cast<size_t>(b.state)};
     if (alias.kind != ResultAlias::Kind::None) same = &b.holder;
+    for (size_t k = 0; k < input_values_.size() && b.input >= 0; ++k) {
+      if (input_values_[k] == v) alias.index = k, same = &data_.inputs[k].tensor;
+    }
   }
   if (same == nullptr) return alias;
   alias.detached = t.impl() != same->impl();

@@ -119,11 +119,6 @@ TEST_CASE("a course that asks for strides is taken with those strides only", "[j
   }
   CHECK(g.stats().leaves == 2);
   CHECK(g.stats().replays == 4);
-  // Where nobody asks, one course answers for all strides.
-  Jit h = jit([](const Tensor& x) { return sum(x.reshape({-1}) * 2, {0}); }, {"x"});
-  for (const Tensor& x : {dense, dense, turned}) call(h, x);
-  CHECK(h.stats().leaves == 1);
-  CHECK(h.stats().replays == 1);
 }
 
 TEST_CASE("a write goes through a regrouped view exactly where eager shares memory", "[jit]") {
@@ -140,8 +135,8 @@ TEST_CASE("a write goes through a regrouped view exactly where eager shares memo
       CHECK(call(g, x).to_vector<float>() == f(x).to_vector<float>());
     }
   }
-  INFO(g.stats().eager_because);
-  CHECK(g.stats().replays > 0);
+  // What is shared at one size only is no one course.
+  CHECK_THAT(g.stats().eager_because, Contains("two runs differ"));
 }
 
 TEST_CASE("view() that eager refuses is refused at any number of calls", "[jit]") {

@@ -1,4 +1,4 @@
-// right, eager: a captured tensor is passed in once the course is confirmed.
+// retraces: a captured tensor is passed in once the course is confirmed.
 #include "tests/footguns/footgun.h"
 
 using namespace etch;

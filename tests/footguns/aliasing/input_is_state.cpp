@@ -1,4 +1,4 @@
-// right, eager: a captured tensor that is also passed in.
+// retraces: a captured tensor that is also passed in.
 #include "tests/footguns/footgun.h"
 
 using namespace etch;

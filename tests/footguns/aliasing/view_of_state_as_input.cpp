@@ -1,4 +1,4 @@
-// right, eager: so is a view of it.
+// retraces: so is a view of it.
 #include "tests/footguns/footgun.h"
 
 using namespace etch;
