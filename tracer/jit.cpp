@@ -48,7 +48,6 @@ struct Leaf {
   /// Inputs with gradients are the caller's handles, which the function may have captured too: such
   /// a leaf answers for these very tensors until a run with another one came out alike.
   std::vector<Tensor> bound;
-  std::vector<Tensor> written;  // states that it changes: no input may share their memory
   bool grad_enabled = true;
   std::shared_ptr<Compiled::Impl> program;  // null until a second run has confirmed the first
 };
@@ -89,6 +88,7 @@ struct Jit::Impl {
   bool same_setting(const Leaf& a, const Leaf& b) const;
   size_t values_at_guard(const Leaf& fresh, std::string& guard) const;
   std::string misfit(const Leaf& leaf, Inputs inputs) const;
+  std::string setting_misfit(const Leaf& leaf, Inputs inputs) const;
   void stay_eager(const std::string& reason);
   void to_front(size_t index) {
     std::rotate(leaves.begin(), leaves.begin() + static_cast<std::ptrdiff_t>(index),
@@ -109,6 +109,42 @@ struct Jit::Impl {
   std::string last_miss = "nothing was recorded yet";
   JitStats counts;
 };
+
+/// What differs from when a leaf was recorded, sizes and types apart: gradients, switches of the
+/// host, what shares memory with what. "" when nothing does.
+std::string Jit::Impl::setting_misfit(const Leaf& leaf, Inputs inputs) const {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (leaf.bound[i].defined() && !share(leaf.bound[i], inputs[i])) {
+      return cat("input ", names[i], ", which requires a gradient, was one tensor so far");
+    }
+  }
+  if (grad_enabled() != leaf.grad_enabled) {
+    return cat("gradients were switched ", leaf.grad_enabled ? "on" : "off");
+  }
+  for (const tracer::HostFlag& flag : leaf.data->flags) {
+    if (!flag.holds()) return cat(flag.what, " was ", flag.value ? "on" : "off");
+  }
+  for (const tracer::LeafSeen& s : leaf.data->leaves) {
+    if (s.tensor.requires_grad() == s.requires_grad) continue;
+    return cat("a captured tensor ", s.requires_grad ? "required" : "did not require",
+               " a gradient");
+  }
+  for (const TraceData::GradFound& found : leaf.data->grads_found) {
+    const Tensor& t = found.input < 0 ? found.leaf : inputs[static_cast<size_t>(found.input)];
+    if (t.grad().impl() != found.grad.impl()) {
+      return cat("a tensor held ", found.grad.defined() ? "another" : "no",
+                 " gradient before the call");
+    }
+  }
+  for (size_t k = 0; leaf.program && k < leaf.program->written.size(); ++k) {
+    const Tensor& w = leaf.program->trace.state()[leaf.program->written[k]].tensor;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (!share(w, inputs[i])) continue;
+      return cat("input ", names[i], " shares memory with a captured tensor that is changed");
+    }
+  }
+  return "";
+}
 
 /// Why a leaf cannot answer this call, or "".
 std::string Jit::Impl::misfit(const Leaf& leaf, Inputs inputs) const {
@@ -144,39 +180,7 @@ std::string Jit::Impl::misfit(const Leaf& leaf, Inputs inputs) const {
                  " a gradient");
     }
   }
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (leaf.bound[i].defined() && !share(leaf.bound[i], inputs[i])) {
-      return cat("input ", names[i], ", which requires a gradient, was one tensor so far");
-    }
-    for (const Tensor& w : leaf.written) {
-      if (share(w, inputs[i])) return cat("input ", names[i], " shares memory with what changes");
-    }
-  }
-  if (grad_enabled() != leaf.grad_enabled) {
-    return cat("gradients were switched ", leaf.grad_enabled ? "on" : "off");
-  }
-  for (const tracer::HostFlag& flag : leaf.data->flags) {
-    if (!flag.holds()) return cat(flag.what, " was ", flag.value ? "on" : "off");
-  }
-  for (const tracer::LeafSeen& s : leaf.data->leaves) {
-    if (s.tensor.requires_grad() == s.requires_grad) continue;
-    return cat("a captured tensor ", s.requires_grad ? "required" : "did not require",
-               " a gradient");
-  }
-  for (const TraceData::GradFound& found : leaf.data->grads_found) {
-    const Tensor& t = found.input < 0 ? found.leaf : inputs[static_cast<size_t>(found.input)];
-    if (t.grad().impl() != found.grad.impl()) {
-      return cat("a tensor held ", found.grad.defined() ? "another" : "no",
-                 " gradient before the call");
-    }
-  }
-  for (size_t k = 0; leaf.program && k < leaf.program->written.size(); ++k) {
-    const Tensor& w = leaf.program->trace.state()[leaf.program->written[k]].tensor;
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (runtime::impl(w).storage != runtime::impl(inputs[i]).storage) continue;
-      return cat("input ", names[i], " shares memory with a captured tensor that is changed");
-    }
-  }
+  if (std::string why = setting_misfit(leaf, inputs); !why.empty()) return why;
   for (const ir::SymbolRange& r : g.symbols) {
     for (const SymbolBinding& b : sizes_now) {
       if (!b.symbol.same_as(r.symbol) || (b.value >= r.low && b.value <= r.high)) continue;
@@ -339,10 +343,6 @@ void Jit::Impl::keep(TraceData data, Leaf fresh) {
   fresh.data = std::make_shared<const TraceData>(std::move(data));
   for (const ir::GraphResult& r : fresh.data->graph.results()) {
     if (r.guard) fresh.guards.push_back(&r);
-    if (r.state < 0) continue;
-    for (const NamedTensor& t : fresh.data->state) {
-      if (t.name == r.name) fresh.written.push_back(t.tensor);
-    }
   }
   for (size_t i = 0; i < leaves.size(); ++i) {
     if (!same_setting(leaves[i], fresh)) continue;
