@@ -32,8 +32,9 @@ class Dim {
   constexpr Dim() = default;
   /// Raises UserError beyond kMaxSize.
   template <DimInteger T>
-  explicit constexpr Dim(T value) : bits_(static_cast<int64_t>(value) * 2) {
+  explicit constexpr Dim(T value) {
     if (std::cmp_greater(value, kMaxSize) || std::cmp_less(value, -kMaxSize)) raise_large();
+    bits_ = static_cast<int64_t>(value) * 2;
   }
   /// The named symbol; equal names are the same symbol.
   static Dim symbol(std::string_view name);

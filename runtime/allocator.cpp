@@ -23,7 +23,8 @@ constexpr size_t kPage = 4096, kHugePage = size_t{2} << 20;
 /// Others start on a page of their own: a store a little above a later load, counted modulo 4096,
 /// holds that load up, and blocks from one heap lie just so.
 void* system_block(size_t size) {
-  if (size < 2 * kHugePage) return std::aligned_alloc(size < 2 * kPage ? kSmallest : kPage, size);
+  if (size < 2 * kPage) return std::aligned_alloc(kSmallest, size);
+  if (size < 2 * kHugePage) return std::aligned_alloc(kPage, (size + kPage - 1) / kPage * kPage);
   void* block = std::aligned_alloc(kHugePage, (size + kHugePage - 1) / kHugePage * kHugePage);
 #if defined(MADV_HUGEPAGE)
   if (block != nullptr) madvise(block, size, MADV_HUGEPAGE);
