@@ -23,7 +23,7 @@ if(ETCH_NOTRACE)
   return()
 endif()
 
-etch_shared(etch etch_passes etch_codegen etch_tracer etch_onnx)
+etch_shared(etch etch_nn etch_passes etch_codegen etch_tracer etch_onnx)
 set_target_properties(etch PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
 target_link_libraries(etch PUBLIC etch_rt
   PRIVATE $<BUILD_INTERFACE:protobuf::libprotobuf-lite> ${CMAKE_DL_LIBS})

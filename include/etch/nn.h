@@ -1,13 +1,15 @@
-// Modules: mutable C++ objects with named parameters and buffers.
+// Modules: mutable C++ objects with named parameters and buffers. In libetch.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "etch/ops.h"
 #include "etch/random.h"
 #include "etch/scope.h"
 #include "etch/tree.h"
+#include "ir/attrs.h"
 
 namespace etch::nn {
 
@@ -148,10 +150,11 @@ class Flatten : public Layer {
   Tensor forward(const Tensor& x) override { return x.flatten(1); }
 };
 
-/// Zeroes elements with probability p in training and scales the rest by 1 / (1 - p).
+/// Zeroes elements with probability p in training and scales the rest by 1 / (1 - p). Draws from
+/// `rng`, which has to outlive the layer. UserError unless 0 <= p <= 1.
 class Dropout : public Layer {
  public:
-  Dropout(double p, Generator& rng) : p_(p), rng_(rng) {}
+  Dropout(double p, Generator& rng);
 
  protected:
   Tensor forward(const Tensor& x) override;
@@ -159,6 +162,181 @@ class Dropout : public Layer {
  private:
   double p_;
   Generator& rng_;
+};
+
+/// Normalised over the trailing axes of sizes `shape`, then times weight plus bias, which have that
+/// shape and start at 1 and 0.
+class LayerNorm : public Layer {
+ public:
+  explicit LayerNorm(const std::vector<int64_t>& shape, double eps = 1e-5);
+  explicit LayerNorm(int64_t features, double eps = 1e-5)
+      : LayerNorm(std::vector<int64_t>{features}, eps) {}
+  Tensor weight, bias;
+
+ protected:
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  std::vector<int64_t> shape_;
+  double eps_;
+};
+
+/// Integer ids of any shape -> rows of weight [count, features], which starts standard normal.
+/// An id outside 0 .. count - 1 raises.
+class Embedding : public Layer {
+ public:
+  Embedding(int64_t count, int64_t features, Generator& rng);
+  Tensor weight;
+
+ protected:
+  Tensor forward(const Tensor& ids) override;
+};
+
+/// Hidden and cell state; undefined tensors stand for zeros.
+struct LSTMState {
+  Tensor h, c;
+  static constexpr auto fields() {
+    return std::tuple{ir::field("h", &LSTMState::h), ir::field("c", &LSTMState::c)};
+  }
+};
+
+/// One step of an LSTM (Hochreiter and Schmidhuber, 1997): with i, f, g, o the quarters of
+/// x W_ih^T + b_ih + h W_hh^T + b_hh, c' = sigmoid(f) c + sigmoid(i) tanh(g) and
+/// h' = sigmoid(o) tanh(c'). x [N, in] or [in], states [N, hidden] or [hidden]. weight_ih
+/// [4 hidden, in], weight_hh [4 hidden, hidden] and the biases [4 hidden] start uniform in
+/// +-1/sqrt(hidden).
+class LSTMCell : public Module {
+ public:
+  LSTMCell(int64_t in, int64_t hidden, Generator& rng, bool bias = true);
+  LSTMState operator()(const Tensor& x, const LSTMState& state = {},
+                       std::source_location loc = std::source_location::current());
+  Tensor weight_ih, weight_hh, bias_ih, bias_hh;
+
+ private:
+  int64_t in_, hidden_;
+};
+
+struct LSTMOptions {
+  int64_t num_layers = 1;
+  bool bias = true;
+  bool batch_first = false;    // [N, T, in] instead of [T, N, in]
+  bool bidirectional = false;  // a second pass from the end; outputs side by side
+  double dropout = 0;          // of every layer's outputs but the last one's
+};
+
+struct LSTMResult {
+  Tensor output;    // [T, N, D hidden], the last layer's h at every step; D is 2 if bidirectional
+  LSTMState state;  // after the last step [num_layers D, N, hidden], a layer's reverse after it
+  static constexpr auto fields() {
+    return std::tuple{ir::field("output", &LSTMResult::output),
+                      ir::field("state", &LSTMResult::state)};
+  }
+};
+
+/// LSTMCells over a sequence [T, N, in] (or [T, in] without a batch), T at least 1, with PyTorch's
+/// parameter names: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, ..._l0_reverse, ..._l1. The
+/// loop over T is the host's: a trace of it is for that T. `rng` has to outlive a module with
+/// dropout.
+class LSTM : public Module {
+ public:
+  LSTM(int64_t in, int64_t hidden, Generator& rng, LSTMOptions options = {});
+  LSTMResult operator()(const Tensor& x, const LSTMState& state = {},
+                        std::source_location loc = std::source_location::current());
+
+ private:
+  struct Weights {
+    Tensor ih, hh, bias_ih, bias_hh;
+  };
+  LSTMState run(const Tensor& x, int64_t steps, const Weights& w, LSTMState state, bool reverse,
+                std::vector<Tensor>& outputs) const;
+  LSTMResult layers(const Tensor& x, const LSTMState& state);
+
+  int64_t in_, hidden_;
+  LSTMOptions options_;
+  std::vector<Weights> weights_;  // by layer, a layer's reverse after it
+  std::shared_ptr<Dropout> dropout_;
+};
+
+/// bool [length, length], true above the diagonal: what a position may not look at when it only
+/// knows what came before.
+Tensor causal_mask(SizeArg length, std::source_location loc = std::source_location::current());
+
+struct AttentionOptions {
+  double dropout = 0;  // of the attention weights
+  bool bias = true;
+  bool batch_first = false;  // [N, L, E] instead of [L, N, E]
+};
+
+/// Scaled dot-product attention in `heads` parts of the E features (Vaswani et al., 2017).
+/// Parameters as PyTorch's: in_proj_weight [3 E, E] (of query, key and value) uniform in
+/// +-sqrt(6 / 4 E), in_proj_bias, out_proj.weight uniform in +-1/sqrt(E), out_proj.bias; biases
+/// start at 0. `rng` has to outlive a module with dropout.
+class MultiheadAttention : public Module {
+ public:
+  MultiheadAttention(int64_t features, int64_t heads, Generator& rng,
+                     AttentionOptions options = {});
+  /// query [L, N, E] (or [L, E] without a batch), key and value [S, N, E] -> [L, N, E]. `mask`
+  /// broadcasts against the scores [N, heads, L, S]: bool, true where looking is not allowed, or
+  /// floats that are added.
+  Tensor operator()(const Tensor& query, const Tensor& key, const Tensor& value,
+                    const Tensor& mask = {},
+                    std::source_location loc = std::source_location::current());
+  /// Attention of a sequence to itself.
+  Tensor operator()(const Tensor& x, const Tensor& mask = {},
+                    std::source_location loc = std::source_location::current()) {
+    return (*this)(x, x, x, mask, loc);
+  }
+  Tensor in_proj_weight, in_proj_bias;
+
+ private:
+  Tensor project(const Tensor& x, int64_t part) const;
+  Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask);
+
+  int64_t features_, heads_;
+  bool batch_first_;
+  std::shared_ptr<Linear> out_proj_;
+  std::shared_ptr<Dropout> dropout_;
+};
+
+struct TransformerOptions {
+  int64_t feedforward = 2048;  // features between the two linear layers
+  double dropout = 0.1;
+  Activation::Function activation = &relu;
+  double eps = 1e-5;
+  bool batch_first = false;  // [N, L, E] instead of [L, N, E]
+  bool norm_first = false;   // normalise what goes into a sublayer instead of its sum with x
+};
+
+/// Attention of a sequence to itself, then two linear layers, each added to what went in, and
+/// normalised. Names as PyTorch's: self_attn, linear1, linear2, norm1, norm2. `rng` has to outlive
+/// it.
+class TransformerEncoderLayer : public Module {
+ public:
+  TransformerEncoderLayer(int64_t features, int64_t heads, Generator& rng,
+                          TransformerOptions options = {});
+  /// x [L, N, E] -> the same; `mask` as in MultiheadAttention.
+  Tensor operator()(const Tensor& x, const Tensor& mask = {},
+                    std::source_location loc = std::source_location::current());
+
+ private:
+  bool norm_first_;
+  Activation::Function activation_;
+  std::shared_ptr<MultiheadAttention> self_attn_;
+  std::shared_ptr<Linear> linear1_, linear2_;
+  std::shared_ptr<LayerNorm> norm1_, norm2_;
+  std::shared_ptr<Dropout> dropout_, dropout1_, dropout2_;
+};
+
+/// Encoder layers one after another, named layers.0, layers.1, ...
+class TransformerEncoder : public Module {
+ public:
+  TransformerEncoder(int64_t layers, int64_t features, int64_t heads, Generator& rng,
+                     TransformerOptions options = {});
+  Tensor operator()(const Tensor& x, const Tensor& mask = {},
+                    std::source_location loc = std::source_location::current());
+
+ private:
+  std::vector<std::shared_ptr<TransformerEncoderLayer>> layers_;
 };
 
 /// Saves parameters and buffers as safetensors; written whole or not at all.

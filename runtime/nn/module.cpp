@@ -1,9 +1,5 @@
 #include "etch/nn.h"
 
-#include <cmath>
-
-#include "etch/autograd.h"
-#include "etch/ops.h"
 #include "runtime/eager.h"
 #include "runtime/io/tensor_io.h"
 #include "runtime/recorder.h"
@@ -64,20 +60,6 @@ Tensor Layer::operator()(const Tensor& x, std::source_location loc) {
   runtime::At at(loc);
   Scope scope(scope_name());
   return forward(x);
-}
-
-Linear::Linear(int64_t in, int64_t out, Generator& rng, bool with_bias) {
-  NoGrad no_grad;
-  double bound = 1 / std::sqrt(static_cast<double>(in));
-  auto uniform = [&](SizeArgs sizes) { return (rand(sizes, rng) * 2 - 1) * bound; };
-  weight = add_parameter("weight", uniform({out, in}));
-  if (with_bias) bias = add_parameter("bias", uniform({out}));
-}
-
-Tensor Linear::forward(const Tensor& x) {
-  runtime::KeepLine keep;
-  Tensor y = matmul(x, weight.t());
-  return bias.defined() ? y + bias : y;
 }
 
 Sequential::Sequential(std::initializer_list<std::shared_ptr<Layer>> layers) : layers_(layers) {
