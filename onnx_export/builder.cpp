@@ -97,6 +97,7 @@ TypeModel to_type_model(const ir::TensorType& t) {
 }
 
 void Builder::block(std::string_view reason, int opset) {
+  ++blocked_;
   Blocker b{origin_.op, origin_.scope, origin_.where, std::string(reason), opset};
   if (std::find(blockers_.begin(), blockers_.end(), b) == blockers_.end()) blockers_.push_back(b);
 }

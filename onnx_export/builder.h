@@ -50,7 +50,10 @@ class Builder {
   bool prefer_opset(int n);
   int needed_opset() const { return needed_; }
   int preferred_opset() const { return preferred_; }
+  /// Each once.
   const std::vector<Blocker>& blockers() const { return blockers_; }
+  /// How often something blocked, the same again included.
+  size_t blocked() const { return blocked_; }
 
   // Values.
   /// Takes a name given by the user; false when it is taken.
@@ -97,6 +100,7 @@ class Builder {
   GraphModel graph_;
   Origin origin_;
   std::vector<Blocker> blockers_;
+  size_t blocked_ = 0;
   int needed_ = 0, preferred_ = 0;
   Names used_, used_nodes_;
   Counters next_, next_node_;

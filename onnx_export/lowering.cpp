@@ -190,13 +190,13 @@ void lower_nodes(Builder& b, Frame& frame, const Builder::Origin* outer, int dep
                     where_text(frame.graph.loc(n.loc))});
     }
     NodeWriter w(b, frame, id, depth);
-    size_t blocked = b.blockers().size();
+    size_t blocked = b.blocked();
     lower_node(w, *n.op, n);
     for (uint32_t i = 0; i < n.outputs.size(); ++i) {
       ir::Value v{id, i};
       if (!frame.has(v)) {
         // After a blocker anything will do; without one the operator forgot a result.
-        invariant(b.blockers().size() > blocked, "an operator's ONNX form left a result out");
+        invariant(b.blocked() > blocked, "an operator's ONNX form left a result out");
         frame.set(v, b.fresh("missing"));
       }
       b.set_dtype(frame.name(v), n.outputs[i].dtype);

@@ -142,6 +142,20 @@ TEST_CASE("all blockers come in one error with their source lines", "[onnx]") {
   CHECK_THAT(text, Contains("state steps: a new value is written back"));
 }
 
+TEST_CASE("what blocks twice on one line is listed once", "[onnx]") {
+  Graph g;
+  GraphEmitter e(g);
+  Var x = e.var(g.add_input("x", {DType::F32, {Dim(3)}}));
+  Var y = e.var(g.add_input("y", {DType::F32, {Dim(3)}}));
+  g.set_origin(0, g.intern_loc("/src/net.cpp", 12));
+  g.add_result(GraphEmitter::value(op<Erfc>(x)), "a");
+  g.add_result(GraphEmitter::value(op<Erfc>(y)), "b");
+  std::string text = message_of(g, {});
+  const std::string reason = "erfc (net.cpp:12): ONNX has no Erfc";
+  CHECK_THAT(text, Contains(reason));
+  CHECK(text.find(reason) == text.rfind(reason));
+}
+
 TEST_CASE("a blocker of this opset only says which one suffices", "[onnx]") {
   Graph g;
   GraphEmitter e(g);
