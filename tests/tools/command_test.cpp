@@ -267,7 +267,8 @@ TEST_CASE("an exported model has the asked opset, named inputs and a symbolic ba
 
 TEST_CASE("zoo models depend on their seed, and their logits vary with input and class",
           "[command]") {
-  for (const char* model : {"zoo:mlp", "zoo:lenet", "zoo:resnet18?classes=10&height=32&width=40"}) {
+  for (const char* model : {"zoo:mlp", "zoo:lenet", "zoo:resnet18?classes=10&height=32&width=40",
+                            "zoo:transformer?length=9"}) {
     INFO(model);
     LoadedModel loaded = load_model(model);
     Given in = read_inputs(loaded.inputs, {}, {}, 4);
@@ -285,6 +286,19 @@ TEST_CASE("zoo models depend on their seed, and their logits vary with input and
   };
   CHECK(hash("zoo:mlp?seed=1") == hash("zoo:mlp"));
   CHECK(hash("zoo:mlp?seed=2") != hash("zoo:mlp"));
+}
+
+TEST_CASE("a zoo transformer has its layers in scopes, compares equal and becomes ONNX",
+          "[command]") {
+  Folder folder;
+  const char* model = "zoo:transformer?layers=3&width=24&heads=3&vocabulary=11&length=7";
+  Said compared = etch_run({"compare", model, "--dynamic", "ids:0=N", "--dim", "N=5"});
+  CHECK(compared.code == kDone);
+  CHECK(compared.out.find("fallbacks 0") != std::string::npos);
+  CHECK(compared.out.find("same: 0 differing bits") != std::string::npos);
+  Said text = etch_run({"trace", model, "--text"});
+  CHECK(text.out.find("layers.2.self_attn") != std::string::npos);
+  CHECK(etch_run({"export", model, "-o", folder / "t.onnx", "--dynamic", "ids:0=N"}).code == kDone);
 }
 
 TEST_CASE("spreads and differences are those of their definitions", "[command]") {

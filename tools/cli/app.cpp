@@ -12,7 +12,7 @@ namespace etch::cli {
 namespace {
 
 constexpr const char* kModels = R"(
-MODEL   zoo:mlp, zoo:lenet, zoo:resnet18?classes=10&height=64&width=64,
+MODEL   zoo:mlp, zoo:lenet, zoo:resnet18?classes=10&height=64&width=64, zoo:transformer,
         libX.so:NAME (a plug-in, whose code runs), FILE.etch
 )";
 constexpr const char* kValues = "VALUE   random:SEED, zeros, @FILE.npy, @FILE.npz:KEY, [1, 2, 3]\n";

@@ -9,7 +9,7 @@
 namespace etch::zoo {
 
 std::span<const ModelEntry> models() {
-  static const std::array<ModelEntry, 3> kModels = {{
+  static const std::array<ModelEntry, 4> kModels = {{
       {"mlp",
        "perceptron 64-128-10 with relu, x f32[N, 64]",
        {{"features", 64, 1, 65536, "columns of x"},
@@ -28,6 +28,15 @@ std::span<const ModelEntry> models() {
         {"width", 224, 32, 4096, "columns of an image"},
         {"seed", 1, 0, INT64_MAX, "of the weights"}},
        &resnet18},
+      {"transformer",
+       "transformer over tokens with a causal mask, ids i64[N, length]",
+       {{"layers", 4, 1, 1024, "encoder layers"},
+        {"width", 64, 1, 65536, "features of a token"},
+        {"heads", 4, 1, 1024, "of attention; they divide the width"},
+        {"vocabulary", 256, 2, 1048576, "different tokens"},
+        {"length", 32, 1, 65536, "tokens of a row"},
+        {"seed", 1, 0, INT64_MAX, "of the weights"}},
+       &transformer},
   }};
   return kModels;
 }

@@ -15,6 +15,8 @@ Model mlp(const ModelParameters& parameters);
 Model lenet(const ModelParameters& parameters);
 /// ResNet-18 (He et al., 2016), on images [N, 3, height, width].
 Model resnet18(const ModelParameters& parameters);
+/// Transformer over tokens under a causal mask, norms first; its layers are layers.0, layers.1, ...
+Model transformer(const ModelParameters& parameters);
 
 /// Normal weights of variance 2 / fan_in (He et al., 2015): relu layers keep the variance.
 void he_normal(Tensor weight, int64_t fan_in, Generator& rng);
