@@ -339,6 +339,20 @@ class TransformerEncoder : public Module {
   std::vector<std::shared_ptr<TransformerEncoderLayer>> layers_;
 };
 
+namespace utils {
+
+/// Scales the gradients so that the norm of all of them together is at most `max_norm`, and returns
+/// what it was. `norm_type` is p of the p-norm, or infinity. The host reads nothing: inside a
+/// recorded step the norm is a value like others. Parameters without a gradient do not count.
+Tensor clip_grad_norm_(const std::vector<NamedTensor>& parameters, double max_norm,
+                       double norm_type = 2,
+                       std::source_location loc = std::source_location::current());
+/// Limits every element of the gradients to [-limit, limit].
+void clip_grad_value_(const std::vector<NamedTensor>& parameters, double limit,
+                      std::source_location loc = std::source_location::current());
+
+}  // namespace utils
+
 /// Saves parameters and buffers as safetensors; written whole or not at all.
 void save(const Module& m, const std::string& path);
 /// Loads them back by name: every name must be there with its shape and dtype.

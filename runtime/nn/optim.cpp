@@ -6,7 +6,21 @@
 
 namespace etch::optim {
 
-Optimizer::Optimizer(std::vector<NamedTensor> parameters) : parameters_(std::move(parameters)) {}
+Optimizer::Optimizer(std::vector<NamedTensor> parameters, double lr)
+    : parameters_(std::move(parameters)) {
+  lr_ = add_state("lr", scalar_tensor(lr, DType::F32));
+}
+
+void Optimizer::set_lr(const Tensor& rate, std::source_location loc) {
+  runtime::At at(loc);
+  runtime::KeepLine keep;
+  NoGrad no_grad;
+  lr_.copy_(rate.to(DType::F32));
+}
+
+void Optimizer::set_lr(double rate, std::source_location loc) {
+  set_lr(scalar_tensor(rate, DType::F32), loc);
+}
 
 void Optimizer::step(std::source_location loc) {
   runtime::At at(loc);
@@ -29,9 +43,12 @@ Tensor Optimizer::add_state(std::string name, Tensor t) {
   return t;
 }
 
-SGD::SGD(std::vector<NamedTensor> parameters, double lr, double momentum)
-    : Optimizer(std::move(parameters)), momentum_(momentum) {
-  lr_ = add_state("lr", scalar_tensor(lr, DType::F32));
+SGD::SGD(std::vector<NamedTensor> parameters, double lr, double momentum, double weight_decay,
+         bool nesterov)
+    : Optimizer(std::move(parameters), lr),
+      momentum_(momentum),
+      decay_(weight_decay),
+      nesterov_(nesterov) {
   for (const NamedTensor& p : parameters_) {
     if (momentum == 0) break;
     velocity_.push_back(
@@ -41,22 +58,21 @@ SGD::SGD(std::vector<NamedTensor> parameters, double lr, double momentum)
 
 void SGD::update(size_t i, Tensor& parameter, const Tensor& grad) {
   Tensor lr = lr_.to(parameter.dtype());
-  if (momentum_ == 0) {
-    parameter.sub_(lr * grad);
-    return;
+  Tensor g = decay_ == 0 ? grad : grad + parameter * decay_;
+  if (momentum_ != 0) {
+    velocity_[i].copy_(velocity_[i] * momentum_ + g);
+    g = nesterov_ ? g + velocity_[i] * momentum_ : velocity_[i];
   }
-  velocity_[i].copy_(velocity_[i] * momentum_ + grad);
-  parameter.sub_(lr * velocity_[i]);
+  parameter.sub_(lr * g);
 }
 
 Adam::Adam(std::vector<NamedTensor> parameters, double lr, double beta1, double beta2, double eps,
            double weight_decay)
-    : Optimizer(std::move(parameters)),
+    : Optimizer(std::move(parameters), lr),
+      decay_(weight_decay),
       beta1_(beta1),
       beta2_(beta2),
-      eps_(eps),
-      decay_(weight_decay) {
-  lr_ = add_state("lr", scalar_tensor(lr, DType::F32));
+      eps_(eps) {
   // The running powers of beta: step counts would need pow inside the step.
   scale1_ = add_state("beta1_power", scalar_tensor(1, DType::F64));
   scale2_ = add_state("beta2_power", scalar_tensor(1, DType::F64));
@@ -76,13 +92,21 @@ void Adam::update(size_t i, Tensor& parameter, const Tensor& grad) {
   DType t = parameter.dtype();
   Tensor& m = first_[i];
   Tensor& v = second_[i];
-  m.copy_(m * beta1_ + grad * (1 - beta1_));
-  v.copy_(v * beta2_ + grad * grad * (1 - beta2_));
+  Tensor g = decay_ == 0 ? grad : grad + parameter * decay_;
+  m.copy_(m * beta1_ + g * (1 - beta1_));
+  v.copy_(v * beta2_ + g * g * (1 - beta2_));
   Tensor size = (lr_.to(DType::F64) / (1.0 - scale1_)).to(t);
   Tensor root = sqrt(v * (1.0 / (1.0 - scale2_)).to(t)) + eps_;
-  Tensor change = size * (m / root);
-  if (decay_ != 0) change = change + parameter * (lr_.to(t) * decay_);
-  parameter.sub_(change);
+  parameter.sub_(size * (m / root));
+}
+
+AdamW::AdamW(std::vector<NamedTensor> parameters, double lr, double beta1, double beta2, double eps,
+             double weight_decay)
+    : Adam(std::move(parameters), lr, beta1, beta2, eps), decoupled_(weight_decay) {}
+
+void AdamW::update(size_t i, Tensor& parameter, const Tensor& grad) {
+  if (decoupled_ != 0) parameter.sub_(parameter * (lr_.to(parameter.dtype()) * decoupled_));
+  Adam::update(i, parameter, grad);
 }
 
 }  // namespace etch::optim
