@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "ir/support/error.h"
+#include "ir/text.h"
 
 namespace etch::ir {
 namespace {
@@ -39,6 +40,17 @@ struct HashValue {
     return r;
   }
   uint64_t operator()(const std::string& v) const { return mix_text(h, v); }
+  /// Nested graphs are few levels deep, so the recursion through their attributes is, too.
+  uint64_t operator()(const GraphRef& v) const {
+    if (v == nullptr) return mix(h, 0);
+    uint64_t r = mix(mix(h, v->size()), v->inputs().size() * 64 + v->results().size());
+    for (NodeId id : *v) {
+      const Node& n = v->node(id);
+      r = mix(mix_text(r, n.op->name()), n.attrs.hash());
+      for (const TensorType& t : n.outputs) r = HashValue{mix(r, uint64_t(t.dtype))}(t.shape);
+    }
+    return r;
+  }
 };
 
 void append_hex(std::string& out, uint64_t bits) {
@@ -78,6 +90,10 @@ struct PrintValue {
       }
     }
     out += '"';
+  }
+  void operator()(const GraphRef& v) const {
+    out += '@';
+    out += v == nullptr ? std::string_view("none") : std::string_view(v->name);
   }
 };
 
@@ -143,9 +159,11 @@ AttrValue AttrSchema::get(const void* attrs, int i) const {
       return *static_cast<const Axes*>(p);
     case 6:
       return *static_cast<const Shape*>(p);
-    default:
-      static_assert(std::variant_size_v<AttrValue> == 8);
+    case 7:
       return *static_cast<const std::string*>(p);
+    default:
+      static_assert(std::variant_size_v<AttrValue> == 9);
+      return *static_cast<const GraphRef*>(p);
   }
 }
 
@@ -171,6 +189,10 @@ bool same_value(const AttrValue& a, const AttrValue& b) {
   if (const std::string* s = std::get_if<std::string>(&a)) return *s == std::get<std::string>(b);
   if (const int64_t* i = std::get_if<int64_t>(&a)) return *i == std::get<int64_t>(b);
   if (const bool* f = std::get_if<bool>(&a)) return *f == std::get<bool>(b);
+  if (const GraphRef* g = std::get_if<GraphRef>(&a)) {
+    const GraphRef& o = std::get<GraphRef>(b);
+    return *g == o || (*g != nullptr && o != nullptr && same_graph(**g, *o));
+  }
   return std::get<DType>(a) == std::get<DType>(b);
 }
 

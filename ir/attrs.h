@@ -25,8 +25,13 @@ Number make_number(DType dtype, double value);
 Number make_number(DType dtype, int64_t value);
 double number_value(Number l);
 
+class Graph;
+/// A graph that an operator runs (ir/ops/control.h).
+using GraphRef = std::shared_ptr<const Graph>;
+
 /// What a field holds when looked at without its type. Shape is for sizes, Axes for plain numbers.
-using AttrValue = std::variant<bool, int64_t, double, DType, Number, Axes, Shape, std::string>;
+using AttrValue =
+    std::variant<bool, int64_t, double, DType, Number, Axes, Shape, std::string, GraphRef>;
 bool same_value(const AttrValue& a, const AttrValue& b);
 void append_text(std::string& out, const AttrValue& v);
 

@@ -11,6 +11,7 @@ class TypeEmitter : public Emitter {
   Var value(TensorType type);
   Vars emit(const OpDef& op, std::span<const Var> operands, const void* attrs) override;
   TensorType type_of(uint64_t payload) const override { return types_[payload]; }
+  Var constant(const std::shared_ptr<const Constant>& contents) override;
   /// Whether value number i was an operand of anything.
   bool used(size_t i) const { return used_[i]; }
 
@@ -33,6 +34,9 @@ class TapeEmitter : public Emitter {
   const Var& inner(uint64_t payload) const { return values_[payload]; }
   Vars emit(const OpDef& op, std::span<const Var> operands, const void* attrs) override;
   TensorType type_of(uint64_t payload) const override { return values_[payload].type(); }
+  Var constant(const std::shared_ptr<const Constant>& contents) override {
+    return wrap(inner_.constant(contents));
+  }
   const std::vector<Entry>& entries() const { return entries_; }
   size_t size() const { return values_.size(); }
 

@@ -1,6 +1,9 @@
 #include "ir/grad.h"
 
+#include <algorithm>
+
 #include "ir/emitters.h"
+#include "ir/graph.h"
 #include "ir/ops/create.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/reduce.h"
@@ -24,6 +27,10 @@ Vars TypeEmitter::emit(const OpDef& op, std::span<const Var> operands, const voi
   Vars results;
   for (TensorType& t : out) results.push_back(value(std::move(t)));
   return results;
+}
+
+Var TypeEmitter::constant(const std::shared_ptr<const Constant>& contents) {
+  return value({contents->dtype, to_shape(contents->sizes)});
 }
 
 Var TapeEmitter::wrap(Var inner) {
@@ -90,23 +97,26 @@ VjpReads vjp_reads(const OpDef& op, std::span<const TensorType> in, std::span<co
   for (const TensorType& t : out) grads.push_back(types.value(t));
   if (op.vjp != nullptr) differentiate(Call(op, attrs, ins, outs, grads, wants));
   VjpReads reads;
-  for (size_t i = 0; i < in.size(); ++i) reads.operands |= uint32_t{types.used(i)} << i;
-  for (size_t i = 0; i < out.size(); ++i) {
+  for (size_t i = 0; i < std::min<size_t>(in.size(), 32); ++i) {
+    reads.operands |= uint32_t{types.used(i)} << i;
+  }
+  for (size_t i = 0; i < std::min<size_t>(out.size(), 32); ++i) {
     reads.results |= uint32_t{types.used(in.size() + i)} << i;
   }
   return reads;
 }
 
-Grads vjp_composite(const Call& c) {
-  TapeEmitter tape(c.in(0).emitter());
-  Vars in;
+Grads backprop(Emitter& emitter, std::span<const Var> in, const std::vector<bool>& wants,
+               std::span<const Var> out_grads,
+               FunctionRef<Vars(Emitter&, std::span<const Var>)> run) {
+  TapeEmitter tape(emitter);
+  Vars taped;
   std::vector<bool> needed;
-  for (int i = 0; i < c.count(); ++i) {
-    in.push_back(c.has(i) ? tape.wrap(c.in(i)) : Var());
-    needed.push_back(c.wants(i) && is_float(c.in(i).dtype()));
+  for (size_t i = 0; i < in.size(); ++i) {
+    taped.push_back(in[i] ? tape.wrap(in[i]) : Var());
+    needed.push_back(wants[i] && is_float(in[i].dtype()));
   }
-  size_t operands = in.size();
-  Vars out = c.op().body(Call(c.op(), c.attrs(), in));
+  const Vars out = run(tape, taped);
   std::vector<Var> grads(tape.size());
   needed.resize(tape.size(), false);
   for (const auto& e : tape.entries()) {
@@ -117,31 +127,45 @@ Grads vjp_composite(const Call& c) {
   }
   auto accumulate = [&](uint64_t i, Var g) { grads[i] = grads[i] ? grads[i] + g : std::move(g); };
   for (size_t i = 0; i < out.size(); ++i) {
-    if (c.has_grad(static_cast<int>(i))) accumulate(out[i].payload(), c.grad(static_cast<int>(i)));
+    if (out_grads[i]) accumulate(out[i].payload(), out_grads[i]);
   }
   for (size_t k = tape.entries().size(); k-- > 0;) {
     const auto& e = tape.entries()[k];
     Vars ein, eout, egrad;
-    uint32_t wants = 0;
-    bool any = false;
+    uint32_t wanted = 0;
+    bool any = false, any_wanted = false;
     for (size_t i = 0; i < e.in.size(); ++i) {
       ein.push_back(tape.inner(e.in[i]));
-      wants |= uint32_t{needed[e.in[i]]} << i;
+      any_wanted |= needed[e.in[i]];
+      if (i < 32) wanted |= uint32_t{needed[e.in[i]]} << i;
     }
     for (uint64_t o : e.out) {
       eout.push_back(tape.inner(o));
       egrad.push_back(grads[o]);
       any |= static_cast<bool>(grads[o]);
     }
-    if (!any || wants == 0) continue;
-    Grads g = differentiate(Call(*e.op, e.attrs.data(), ein, eout, egrad, wants));
+    if (!any || !any_wanted) continue;
+    Grads g = differentiate(Call(*e.op, e.attrs.data(), ein, eout, egrad, wanted));
     for (size_t i = 0; i < g.size(); ++i) {
-      if (g[i]) accumulate(e.in[i], std::move(g[i]));
+      if (g[i] && needed[e.in[i]]) accumulate(e.in[i], std::move(g[i]));
     }
   }
-  Grads result(operands);
-  for (size_t i = 0; i < operands; ++i) result[i] = std::move(grads[i]);
+  Grads result(in.size());
+  for (size_t i = 0; i < in.size(); ++i) result[i] = std::move(grads[i]);
   return result;
+}
+
+Grads vjp_composite(const Call& c) {
+  Vars in;
+  std::vector<bool> wants;
+  for (int i = 0; i < c.count(); ++i) {
+    in.push_back(c.in(i));
+    wants.push_back(c.has(i) && c.wants(i));
+  }
+  return backprop(c.in(0).emitter(), in, wants, c.grads(),
+                  [&](Emitter&, std::span<const Var> operands) {
+                    return c.op().body(Call(c.op(), c.attrs(), operands));
+                  });
 }
 
 }  // namespace etch::ir

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ir/op.h"
+#include "ir/support/function_ref.h"
 
 namespace etch::ir {
 
@@ -18,6 +19,16 @@ struct VjpReads {
 };
 VjpReads vjp_reads(const OpDef& op, std::span<const TensorType> in, std::span<const TensorType> out,
                    const void* attrs, uint32_t wants);
+
+/// Runs `run` on `in` under a tape and goes back through it: the gradient of every input that is
+/// wanted and floating, empty where nothing came. `grads` are those of run's results, some empty.
+Grads backprop(Emitter& emitter, std::span<const Var> in, const std::vector<bool>& wants,
+               std::span<const Var> grads, FunctionRef<Vars(Emitter&, std::span<const Var>)> run);
+
+/// The gradient of a graph without state as a graph: from its inputs and the gradients of its
+/// floating results to the gradients of the inputs in `wants`, which are floating. The same body
+/// gives the same graph.
+GraphRef gradient_graph(const GraphRef& body, const std::vector<bool>& wants);
 
 /// Sums g over the axes along which `shape` was broadcast to it, giving `shape`.
 Var sum_to_shape(const Var& g, const Shape& shape);

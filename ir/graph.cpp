@@ -276,6 +276,99 @@ Vars GraphEmitter::emit(const OpDef& op, std::span<const Var> operands, const vo
   return out;
 }
 
+std::vector<GraphRef> bodies_of(const Node& n) {
+  std::vector<GraphRef> out;
+  if (n.body != nullptr) out.push_back(n.body);
+  if (!n.op->is_control()) return out;
+  for (int i = 0; i < n.attrs.count(); ++i) {
+    AttrValue v = n.attrs.get(i);
+    if (auto* g = std::get_if<GraphRef>(&v); g != nullptr && *g != nullptr) out.push_back(*g);
+  }
+  return out;
+}
+
+Vars replay(const Graph& g, Emitter& emitter, std::span<const Var> operands) {
+  std::vector<Vars> values(g.capacity());
+  for (size_t i = 0; i < g.inputs().size(); ++i) {
+    values[g.inputs()[i].value.node] = {operands[i]};
+  }
+  for (NodeId id : g) {
+    const Node& n = g.node(id);
+    if (is_input(n)) continue;
+    if (is_constant(n)) {
+      values[id] = {emitter.constant(n.constant)};
+      continue;
+    }
+    Vars in;
+    for (Value v : n.inputs) in.push_back(values[v.node][v.index]);
+    const NoAttrs none;
+    values[id] = is_fusion(n)
+                     ? replay(*n.body, emitter, in)
+                     : emitter.emit(*n.op, in, n.attrs.count() == 0 ? &none : n.attrs.data());
+  }
+  Vars out;
+  for (const GraphResult& r : g.results()) out.push_back(values[r.value.node][r.value.index]);
+  return out;
+}
+
+namespace {
+
+bool has_sizes(const Graph& g) {
+  for (NodeId id : g) {
+    for (const TensorType& t : g.node(id).outputs) {
+      if (!is_static(t.shape)) return true;
+    }
+  }
+  return !g.symbols.empty();
+}
+
+}  // namespace
+
+std::shared_ptr<void> with_sizes(const AttrSchema& schema, const void* attrs,
+                                 FunctionRef<Dim(Dim)> number) {
+  // Every call of an operator with attributes comes by here: look at fields where they lie.
+  constexpr const AttrValue* kAny = nullptr;
+  constexpr uint8_t kShape = detail::index_of<Shape>(kAny);
+  constexpr uint8_t kGraph = detail::index_of<GraphRef>(kAny);
+  std::shared_ptr<void> copy;
+  for (int i = 0; i < schema.count; ++i) {
+    const uint8_t kind = schema.fields[i].kind;
+    if (kind != kShape && kind != kGraph) continue;
+    const void* field = schema.field(const_cast<void*>(attrs), i);
+    const auto* shape = static_cast<const Shape*>(kind == kShape ? field : nullptr);
+    const auto* graph = static_cast<const GraphRef*>(kind == kGraph ? field : nullptr);
+    if (shape != nullptr && is_static(*shape)) continue;
+    if (graph != nullptr && (*graph == nullptr || !has_sizes(**graph))) continue;
+    if (copy == nullptr) copy = schema.clone(attrs);
+    if (shape != nullptr) {
+      for (Dim& d : *static_cast<Shape*>(schema.field(copy.get(), i))) d = number(d);
+    } else {
+      *static_cast<GraphRef*>(schema.field(copy.get(), i)) = with_sizes(**graph, number);
+    }
+  }
+  return copy;
+}
+
+GraphRef with_sizes(const Graph& g, FunctionRef<Dim(Dim)> number) {
+  auto out = std::make_shared<Graph>(g);
+  out->symbols.clear();
+  out->constraints.clear();
+  for (NodeId id : g) {
+    const Node& n = g.node(id);
+    for (uint32_t i = 0; i < n.outputs.size(); ++i) {
+      TensorType t = n.outputs[i];
+      for (Dim& d : t.shape) d = number(d);
+      out->set_output_type({id, i}, std::move(t));
+    }
+    if (n.body != nullptr) out->set_body(id, with_sizes(*n.body, number));
+    if (n.attrs.count() == 0) continue;
+    if (auto attrs = with_sizes(*n.op->schema, n.attrs.data(), number)) {
+      out->set_attrs(id, AttrBox(*n.op->schema, std::move(attrs)));
+    }
+  }
+  return out;
+}
+
 std::vector<Value> inline_graph(Graph& to, const Graph& from, std::span<const Value> operands,
                                 NodeId before) {
   std::unordered_map<Value, Value, ValueHash> map;

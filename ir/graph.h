@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ir/op.h"
+#include "ir/support/function_ref.h"
 #include "ir/support/hash.h"
 
 namespace etch::ir {
@@ -159,6 +160,8 @@ class Graph {
   /// Removes input i, which has no uses.
   void erase_input(size_t i);
   void set_output_type(Value v, TensorType t) { nodes_[v.node].outputs[v.index] = std::move(t); }
+  void set_attrs(NodeId id, AttrBox attrs) { nodes_[id].attrs = std::move(attrs); }
+  void set_body(NodeId id, GraphRef body) { nodes_[id].body = std::move(body); }
   void rename_input(size_t i, std::string name) { inputs_[i].name = std::move(name); }
 
   /// Adds a constraint, stamped with `loc`, unless the ranges and constraints so far imply it.
@@ -241,6 +244,9 @@ class GraphEmitter : public Emitter {
   explicit GraphEmitter(Graph& graph, NodeId before = kNoNode) : graph_(graph), before_(before) {}
   Vars emit(const OpDef& op, std::span<const Var> operands, const void* attrs) override;
   TensorType type_of(uint64_t payload) const override { return graph_.type(unpack(payload)); }
+  Var constant(const std::shared_ptr<const Constant>& contents) override {
+    return var(graph_.add_constant(contents, before_));
+  }
   Var var(Value v) { return Var(this, pack(v)); }
   static Value value(const Var& v) { return unpack(v.payload()); }
   Graph& graph() { return graph_; }
@@ -254,6 +260,20 @@ class GraphEmitter : public Emitter {
   Graph& graph_;
   NodeId before_;
 };
+
+/// The graphs that a node runs: the body of a fusion, the graph attributes of control flow.
+std::vector<GraphRef> bodies_of(const Node& n);
+
+/// Emits the nodes of `g`, which has neither state nor guards, with `operands` for its inputs;
+/// returns its results.
+Vars replay(const Graph& g, Emitter& emitter, std::span<const Var> operands);
+
+/// The same graph with every size replaced by number(size), in nested graphs too; what it says
+/// about symbols is left out.
+GraphRef with_sizes(const Graph& g, FunctionRef<Dim(Dim)> number);
+/// A copy of attributes treated the same way; null when they hold no symbolic size.
+std::shared_ptr<void> with_sizes(const AttrSchema& schema, const void* attrs,
+                                 FunctionRef<Dim(Dim)> number);
 
 /// Copies the nodes of `from` into `to` (before `before`), with `operands` for its inputs; returns
 /// the values of its results.

@@ -202,7 +202,7 @@ void infer_composite(const Infer& c, Types& out) {
 
 Vars call_op(const OpDef& op, std::span<const Var> operands, const void* attrs) {
   Emitter& e = operands[0].emitter();
-  if (op.kind == OpKind::View || op.kind == OpKind::Structural) return e.emit(op, operands, attrs);
+  if (op.kind == OpKind::View || op.is_control()) return e.emit(op, operands, attrs);
   bool any = false, mixed = false;
   DType common = DType::Bool;
   Types types;

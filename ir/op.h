@@ -19,6 +19,7 @@ enum class OpKind : uint8_t {
   Contraction,  // sums of products in canonical order
   Opaque,       // a reference kernel
   Composite,    // a body in other operators
+  Control,      // runs graphs, which are its attributes
   Structural,   // input, constant, fusion: made by the graph itself
 };
 
@@ -91,8 +92,9 @@ class Call {
   /// The gradient of result i; zeros never arrive here as empty Vars for single-result operators.
   Var grad(int i = 0) const { return grads_[static_cast<size_t>(i)]; }
   bool has_grad(int i) const { return static_cast<bool>(grads_[static_cast<size_t>(i)]); }
-  /// Whether the caller needs the gradient of operand i.
-  bool wants(int i) const { return ((wants_ >> i) & 1) != 0; }
+  std::span<const Var> grads() const { return grads_; }
+  /// Whether the caller needs the gradient of operand i. From operand 32 on the answer is yes.
+  bool wants(int i) const { return i >= 32 || ((wants_ >> i) & 1) != 0; }
 
  private:
   const OpDef& op_;
@@ -158,6 +160,7 @@ struct OpDef {
   std::string_view name() const { return info.name; }
   bool is_elementwise() const { return kind == OpKind::Elementwise; }
   bool is_view() const { return kind == OpKind::View; }
+  bool is_control() const { return kind == OpKind::Control; }
 };
 
 // Bases. Each fixes the kind and what is derived.
@@ -208,6 +211,12 @@ struct Composite {
   static constexpr int operands = Min;
   static constexpr int max_operands = Max;
   using Attrs = NoAttrs;
+};
+/// Operands go to the graphs' inputs; how many there are is for infer to check.
+struct Control {
+  static constexpr OpKind kind = OpKind::Control;
+  static constexpr int operands = 0;
+  static constexpr int max_operands = 4096;
 };
 
 // Derived rules that the bases share; ir/infer.cpp and ir/grad.cpp.

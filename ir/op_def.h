@@ -48,6 +48,9 @@ consteval OpDef make_op() {
   d.type_name = {kTypeName<T>.data(), kTypeName<T>.size()};
   d.kind = T::kind;
   d.min_operands = d.max_operands = T::operands;
+  if constexpr (T::kind == OpKind::Control && requires(const Call& c) { T::body(c); }) {
+    d.body = &T::body;
+  }
   if constexpr (requires { T::max_operands; }) d.max_operands = T::max_operands;
   if constexpr (requires { T::results; }) d.results = T::results;
   if constexpr (requires { T::typed_from; }) d.typed_from = T::typed_from;

@@ -55,7 +55,9 @@ class Parser {
  public:
   Parser(std::string_view text, const ConstantLookup& lookup, std::string_view source_name,
          const TextLimits& limits)
-      : lex_(text, source_name), values_(lex_, limits, lookup), limits_(limits) {}
+      : lex_(text, source_name),
+        values_(lex_, limits, lookup, [this](const Token& t) { return called(t).graph; }),
+        limits_(limits) {}
 
   Graph run();
 
@@ -70,6 +72,7 @@ class Parser {
     uint32_t scope = 0, loc = 0, line = 0;
     DimFacts* facts = nullptr;  // what inference knows
   };
+  Block* open_ = nullptr;  // the one being read
   using Names = SmallVec<std::string_view, 4>;
 
   void header();
@@ -86,6 +89,7 @@ class Parser {
   void fusion(Block& b, const Names& names);
   void operation(Block& b, const Names& names, const Token& word);
   const OpDef& find_operator(const Token& word);
+  const Function& called(const Token& name);
 
   Value value(const Block& b);
   SmallVec<Value, 4> operands(const Block& b);
@@ -146,6 +150,7 @@ Parser::Block Parser::block() {
   Block b;
   KnownFacts known{DimFacts()};
   b.facts = &known.known();
+  open_ = &b;
   b.graph.name = values_.name("the quoted name of the graph");
   lex_.expect('{', "and the nodes of the graph");
   while (!lex_.eat('}')) {
@@ -292,8 +297,9 @@ void Parser::constant(Block& b, const Names& names) {
   define(b, names, b.graph.add_constant(std::move(contents)).node, at);
 }
 
-void Parser::fusion(Block& b, const Names& names) {
-  Token name = lex_.expect(Tok::Func, "'@' and the name of a function");
+/// Function `name`, counted as part of the open block.
+const Function& Parser::called(const Token& name) {
+  Block& b = *open_;
   auto it = functions_.find(name.text);
   if (it == functions_.end()) {
     lex_.fail_at(name.at, cat("function @", name.text, " is not defined"),
@@ -305,6 +311,12 @@ void Parser::fusion(Block& b, const Names& names) {
   if (b.depth > limits_.depth) {
     lex_.fail_at(name.at, cat("functions nest deeper than ", limits_.depth));
   }
+  return f;
+}
+
+void Parser::fusion(Block& b, const Names& names) {
+  Token name = lex_.expect(Tok::Func, "'@' and the name of a function");
+  const Function& f = called(name);
   SmallVec<Value, 4> in = operands(b);
   Types declared = types();
   origin(b);

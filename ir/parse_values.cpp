@@ -156,6 +156,9 @@ struct ValueParser::AttrReader {
     return p.dims();
   }
   AttrValue operator()(const std::string&) const { return p.name("a quoted text"); }
+  AttrValue operator()(const GraphRef&) const {
+    return p.functions_(p.lex_.expect(Tok::Func, "'@' and the name of a function"));
+  }
 };
 
 void ValueParser::set_field(const AttrSchema& schema, void* data, const OpDef& op, uint64_t& seen) {

@@ -10,8 +10,11 @@ namespace etch::ir {
 /// Reads the parts of a statement that are not graph structure.
 class ValueParser {
  public:
-  ValueParser(Lexer& lexer, const TextLimits& limits, const ConstantLookup& lookup)
-      : lex_(lexer), limits_(limits), lookup_(lookup) {}
+  /// Finds the function that a token names; raises at the token when there is none.
+  using FunctionLookup = std::function<GraphRef(const Token&)>;
+  ValueParser(Lexer& lexer, const TextLimits& limits, const ConstantLookup& lookup,
+              FunctionLookup functions)
+      : lex_(lexer), limits_(limits), lookup_(lookup), functions_(std::move(functions)) {}
 
   /// A quoted name, at most limits.name_bytes long.
   std::string name(std::string_view what);
@@ -46,6 +49,7 @@ class ValueParser {
   Lexer& lex_;
   const TextLimits& limits_;
   const ConstantLookup& lookup_;
+  FunctionLookup functions_;
   std::unordered_map<std::string_view, Dim> known_dims_;  // symbolic sizes repeat on most lines
 };
 

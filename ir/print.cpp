@@ -168,7 +168,12 @@ class Printer {
       AttrValue v = n.attrs.get(i);
       if (base && same_value(v, n.op->schema->get(base.get(), i))) continue;
       append(any ? ", " : " {", n.attrs.name(i), "=");
-      append_text(out_, v);
+      const GraphRef* graph = std::get_if<GraphRef>(&v);
+      if (graph != nullptr && *graph != nullptr && bodies_ != nullptr) {
+        append("@f", bodies_->at(graph->get()));
+      } else {
+        append_text(out_, v);
+      }
       any = true;
     }
     if (any) out_ += '}';
@@ -220,10 +225,16 @@ std::vector<const Graph*> nested_graphs(const Graph& g) {
       continue;
     }
     const Node& n = top.graph->node(top.at);
-    top.at = n.next;
-    if (!n.body || !seen.insert(n.body.get()).second) continue;
-    invariant(stack.size() <= kMaxDepth, "fusion bodies nest deeper than 64");
-    stack.push_back({n.body.get(), n.body->first()});
+    const Graph* open = nullptr;
+    for (const GraphRef& body : bodies_of(n)) {
+      if (open == nullptr && seen.insert(body.get()).second) open = body.get();
+    }
+    if (open == nullptr) {
+      top.at = n.next;
+      continue;
+    }
+    invariant(stack.size() <= kMaxDepth, "graphs nest deeper than 64");
+    stack.push_back({open, open->first()});
   }
   return done;
 }

@@ -13,6 +13,7 @@ std::span<const OpDef* const> all_ops() {
     auto add = [&](const OpDef& def) { ops->push_back(&def); };
     ActivationOps::each(add);
     ContractOps::each(add);
+    ControlOps::each(add);
     CreateOps::each(add);
     ElementwiseOps::each(add);
     IndexOps::each(add);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -12,6 +13,7 @@
 namespace etch::ir {
 
 struct OpDef;
+struct Constant;
 class Emitter;
 
 /// A counted handle on one value of an Emitter. 16 bytes; empty by default.
@@ -54,6 +56,8 @@ class Emitter {
   /// `attrs` points to the operator's Attrs struct and is copied when kept.
   virtual Vars emit(const OpDef& op, std::span<const Var> operands, const void* attrs) = 0;
   virtual TensorType type_of(uint64_t payload) const = 0;
+  /// The contents of a constant as a value.
+  virtual Var constant(const std::shared_ptr<const Constant>& contents) = 0;
   virtual void retain(uint64_t) {}
   virtual void release(uint64_t) {}
 };

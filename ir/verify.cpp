@@ -279,13 +279,14 @@ std::string deep_problem(const Graph& g) {
   std::unordered_set<const Graph*> seen;
   std::vector<const Graph*> level{&g}, next;
   for (int depth = 0; !level.empty(); ++depth) {
-    if (depth > kMaxDepth) return cat("fusion bodies nest deeper than ", kMaxDepth);
+    if (depth > kMaxDepth) return cat("graphs nest deeper than ", kMaxDepth);
     for (const Graph* graph : level) {
       std::string problem = first_problem(*graph);
       if (!problem.empty()) return problem;
       for (NodeId id : *graph) {
-        const Graph* body = graph->node(id).body.get();
-        if (body != nullptr && seen.insert(body).second) next.push_back(body);
+        for (const GraphRef& body : bodies_of(graph->node(id))) {
+          if (seen.insert(body.get()).second) next.push_back(body.get());
+        }
       }
     }
     level = std::exchange(next, {});

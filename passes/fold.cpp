@@ -97,7 +97,8 @@ bool takes_constants(const Graph& g, const Node& n) {
 /// Replaces a node on constants by constants; takes what it made from `budget`.
 bool fold_tensors(Graph& g, NodeId id, Evaluator& evaluator, size_t& budget) {
   const Node& n = g.node(id);
-  if (!takes_constants(g, n)) return false;
+  // A loop may take any time.
+  if (n.op->is_control() || !takes_constants(g, n)) return false;
   uint64_t known = 0;
   for (Value v : n.inputs) {
     const Node& source = g.node(v.node);

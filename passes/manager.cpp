@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <unordered_map>
 
 #include "ir/facts.h"
 #include "ir/text.h"
@@ -59,7 +60,9 @@ void verify_after(const ir::Graph& g, const Pass& pass) {
   }
 }
 
-PassReport run_one(ir::Graph& g, const Pass& pass, const PassOptions& options) {
+/// `inside` names the graph when it lies inside another.
+PassReport run_one(ir::Graph& g, const Pass& pass, const PassOptions& options,
+                   std::string_view inside = "") {
   PassReport report{.name = pass.name, .nodes_before = g.size()};
   Snapshot before;
   if (options.changes) before = snapshot(g);
@@ -70,13 +73,62 @@ PassReport run_one(ir::Graph& g, const Pass& pass, const PassOptions& options) {
   if (options.verify_each) verify_after(g, pass);
   if (options.changes && report.changed) {
     Snapshot after = snapshot(g);
-    std::string out = cat("pass ", pass.name, "\n");
+    std::string out = cat("pass ", pass.name, inside.empty() ? "" : " in ", inside, "\n");
     diff_lines(std::move(before.nodes), std::move(after.nodes), out);
     diff_lines(std::move(before.results), std::move(after.results), out);
     options.changes(out);
   }
   return report;
 }
+
+/// Runs one row on the graphs inside g, each once, innermost first. They nest 64 deep at most.
+class Inside {
+ public:
+  Inside(const Pass& pass, const PassOptions& options) : pass_(pass), options_(options) {}
+
+  bool run(ir::Graph& g) {
+    bool changed = false;
+    for (ir::NodeId id : g) {
+      const ir::Node& n = g.node(id);
+      if (!n.op->is_control()) continue;
+      std::shared_ptr<void> attrs;
+      for (int i = 0; i < n.attrs.count(); ++i) {
+        ir::AttrValue v = n.attrs.get(i);
+        auto* body = std::get_if<ir::GraphRef>(&v);
+        if (body == nullptr || !rewrite(*body)) continue;
+        if (attrs == nullptr) attrs = n.op->schema->clone(n.attrs.data());
+        n.op->schema->set(attrs.get(), i, v);
+      }
+      if (attrs == nullptr) continue;
+      g.set_attrs(id, ir::AttrBox(*n.op->schema, std::move(attrs)));
+      changed = true;
+    }
+    return changed;
+  }
+
+ private:
+  bool rewrite(ir::GraphRef& body) {
+    auto [it, fresh] = done_.try_emplace(body.get());
+    if (fresh) {
+      auto next = std::make_shared<ir::Graph>(*body);
+      bool changed = run(*next);
+      KnownFacts known(ir::facts_of(*next));
+      changed |= run_one(*next, pass_, options_, next->name).changed;
+      done_[body.get()] = {body, changed ? ir::GraphRef(std::move(next)) : body};
+    }
+    const ir::GraphRef& next = done_.at(body.get()).after;
+    const bool changed = next != body;
+    body = next;
+    return changed;
+  }
+
+  struct Rewritten {
+    ir::GraphRef before, after;  // both kept, so that addresses stay unique
+  };
+  const Pass& pass_;
+  const PassOptions& options_;
+  std::unordered_map<const ir::Graph*, Rewritten> done_;
+};
 
 }  // namespace
 
@@ -86,7 +138,10 @@ std::vector<PassReport> run_passes(ir::Graph& g, std::span<const Pass> rows,
   KnownFacts known(ir::facts_of(g));
   std::vector<PassReport> reports;
   for (const Pass& pass : rows.first(std::min(rows.size(), options.stop_after))) {
-    if (admitted(pass, options)) reports.push_back(run_one(g, pass, options));
+    if (!admitted(pass, options)) continue;
+    const bool inside = Inside(pass, options).run(g);
+    reports.push_back(run_one(g, pass, options));
+    reports.back().changed |= inside;
   }
   return reports;
 }

@@ -19,7 +19,7 @@ bool takes_part(const ir::OpDef& op, size_t i) {
 
 /// True when call_op would insert a cast.
 bool needs_promotion(const ir::OpDef& op, std::span<const Tensor> in) {
-  if (op.is_view()) return false;
+  if (op.is_view() || op.is_control()) return false;
   DType first{};
   bool any = false;
   for (size_t i = 0; i < in.size(); ++i) {
@@ -34,20 +34,10 @@ bool needs_promotion(const ir::OpDef& op, std::span<const Tensor> in) {
 
 /// A copy of attrs whose symbolic sizes are this run's numbers; null when there are none.
 std::shared_ptr<void> concrete_attrs(const ir::OpDef& op, const void* attrs) {
-  std::shared_ptr<void> copy;
-  for (int i = 0; i < op.schema->count; ++i) {
-    ir::AttrValue v = op.schema->get(attrs, i);
-    Shape* shape = std::get_if<Shape>(&v);
-    if (shape == nullptr || is_static(*shape)) continue;
-    for (Dim& d : *shape) {
-      if (!d.is_const()) {
-        d = Dim(current_recorder != nullptr ? current_recorder->example(d) : d.resolve());
-      }
-    }
-    if (!copy) copy = op.schema->clone(attrs);
-    op.schema->set(copy.get(), i, v);
-  }
-  return copy;
+  return ir::with_sizes(*op.schema, attrs, [](Dim d) {
+    if (d.is_const()) return d;
+    return Dim(current_recorder != nullptr ? current_recorder->example(d) : d.resolve());
+  });
 }
 
 /// Results of inferred types, run, nothing else.
@@ -158,6 +148,10 @@ ir::TensorType EagerEmitter::type_of(uint64_t payload) const {
     }
   }
   return type;
+}
+
+ir::Var EagerEmitter::constant(const std::shared_ptr<const ir::Constant>& contents) {
+  return var(tensor_on(contents->data, contents->data.get(), contents->dtype, contents->sizes));
 }
 
 void EagerEmitter::retain(uint64_t payload) {

@@ -63,6 +63,7 @@ class EagerEmitter : public ir::Emitter {
   static EagerEmitter& instance();
   ir::Vars emit(const ir::OpDef& op, std::span<const ir::Var> operands, const void* attrs) override;
   ir::TensorType type_of(uint64_t payload) const override;
+  ir::Var constant(const std::shared_ptr<const ir::Constant>& contents) override;
   void retain(uint64_t payload) override;
   void release(uint64_t payload) override;
   static ir::Var var(const Tensor& t);

@@ -9,6 +9,7 @@
 #include "runtime/copy.h"
 #include "runtime/direct.h"
 #include "runtime/interp/interp.h"
+#include "runtime/program/program.h"
 #include "runtime/recorder.h"
 #include "runtime/tape.h"
 
@@ -32,7 +33,7 @@ struct SignatureHash {
 
 /// A signature made ready: the results' types, and one interpreted kernel, or null when the call
 /// needs another path.
-struct Plan {
+struct KernelPlan {
   std::vector<std::pair<DType, Sizes>> results;
   std::unique_ptr<Block> block;
   ir::loop::BoundKernel bound;
@@ -89,18 +90,18 @@ ir::Graph body_graph(const ir::OpDef& op, std::span<const Tensor> in, const void
   return g;
 }
 
-Plan infer(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs) {
+KernelPlan infer(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs) {
   ir::Types types;
   for (const Tensor& t : in) types.push_back(type_of(impl(t)));
-  Plan p;
+  KernelPlan p;
   for (const ir::TensorType& t : ir::infer_types(op, types, attrs)) {
     p.results.emplace_back(t.dtype, shape_eval(t.shape, {}));
   }
   return p;
 }
 
-Plan make_plan(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs) {
-  Plan p = infer(op, in, attrs);
+KernelPlan make_plan(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs) {
+  KernelPlan p = infer(op, in, attrs);
   std::vector<StridedView> views;
   for (const Tensor& t : in) views.push_back(operand_view(t));
   ir::loop::Lowered lowered;
@@ -117,9 +118,9 @@ Plan make_plan(const ir::OpDef& op, std::span<const Tensor> in, const void* attr
   return p;
 }
 
-const Plan& plan_for(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs) {
+const KernelPlan& plan_for(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs) {
   constexpr size_t kMaxPlans = 2048;
-  thread_local std::unordered_map<Signature, Plan, SignatureHash> plans;
+  thread_local std::unordered_map<Signature, KernelPlan, SignatureHash> plans;
   Signature key = signature_of(op, in, attrs);
   auto it = plans.find(key);
   if (it != plans.end()) return it->second;
@@ -127,7 +128,7 @@ const Plan& plan_for(const ir::OpDef& op, std::span<const Tensor> in, const void
   return plans.emplace(std::move(key), make_plan(op, in, attrs)).first->second;
 }
 
-void run_block(const Plan& plan, std::span<const Tensor> in, std::span<const Tensor> out) {
+void run_block(const KernelPlan& plan, std::span<const Tensor> in, std::span<const Tensor> out) {
   SmallVec<void*, 8> buffers;
   for (const Tensor& t : in) buffers.push_back(impl(t).data);
   for (const Tensor& t : out) buffers.push_back(impl(t).data);
@@ -154,6 +155,40 @@ void run_reference(const ir::OpDef& op, std::span<const Tensor> in, const void* 
   op.kernel({op, in_refs, out_refs, attrs});
 }
 
+/// A program of one node; operators that run graphs have no other engine.
+struct ControlRun {
+  explicit ControlRun(ir::Graph g) : program(Program::build(std::move(g))), context(program) {}
+  Program program;
+  Context context;
+};
+
+ir::Graph graph_of(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs) {
+  ir::Graph g;
+  ir::GraphEmitter emitter(g);
+  ir::Vars vars;
+  for (size_t i = 0; i < in.size(); ++i) {
+    vars.push_back(emitter.var(g.add_input(cat("x", i), type_of(impl(in[i])))));
+  }
+  for (const ir::Var& v : emitter.emit(op, vars, attrs)) {
+    g.add_result(ir::GraphEmitter::value(v), cat("y", g.results().size()));
+  }
+  return g;
+}
+
+std::vector<Tensor> run_control(const ir::OpDef& op, std::span<const Tensor> in,
+                                const void* attrs) {
+  constexpr size_t kMaxRuns = 128;
+  thread_local std::unordered_map<Signature, std::unique_ptr<ControlRun>, SignatureHash> runs;
+  Signature key = signature_of(op, in, attrs);
+  auto it = runs.find(key);
+  if (it == runs.end()) {
+    if (runs.size() >= kMaxRuns) runs.clear();
+    auto run = std::make_unique<ControlRun>(graph_of(op, in, attrs));
+    it = runs.emplace(std::move(key), std::move(run)).first;
+  }
+  return it->second->program.run(it->second->context, in);
+}
+
 }  // namespace
 
 std::vector<Tensor> execute(const ir::OpDef& op, std::span<const Tensor> in, const void* attrs) {
@@ -161,7 +196,7 @@ std::vector<Tensor> execute(const ir::OpDef& op, std::span<const Tensor> in, con
     case ir::OpKind::Elementwise:
     case ir::OpKind::Reduction:
     case ir::OpKind::Composite: {
-      const Plan& plan = plan_for(op, in, attrs);
+      const KernelPlan& plan = plan_for(op, in, attrs);
       const bool one_kernel = plan.block != nullptr;
       std::vector<Tensor> out = plan.new_results();
       if (one_kernel) {
@@ -180,6 +215,8 @@ std::vector<Tensor> execute(const ir::OpDef& op, std::span<const Tensor> in, con
       if (!done) run_reference(op, in, attrs, out);
       return out;
     }
+    case ir::OpKind::Control:
+      return run_control(op, in, attrs);
     case ir::OpKind::View:
     case ir::OpKind::Structural:
       break;

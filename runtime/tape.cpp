@@ -204,7 +204,7 @@ void tape(const ir::OpDef& op, const void* attrs, const void* numbers, std::span
     node->in.push_back(save(in[i], i >= 32 || ((reads.operands >> i) & 1) != 0));
   }
   for (size_t i = 0; i < out.size(); ++i) {
-    node->out.push_back(save_result(out[i], ((reads.results >> i) & 1) != 0));
+    node->out.push_back(save_result(out[i], i >= 32 || ((reads.results >> i) & 1) != 0));
   }
   for (size_t i = 0; i < out.size(); ++i) {
     TensorImpl& t = impl(out[i]);

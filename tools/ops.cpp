@@ -39,6 +39,8 @@ std::string_view fusion_text(const OpDef& op) {
       return "index map";
     case OpKind::Composite:
       return "as its body";
+    case OpKind::Control:
+      return "inside its graphs";
     default:
       return "none: a kernel of its own";
   }

@@ -3,6 +3,7 @@
 
 #include "ir/ops/activation.h"
 #include "ir/ops/contract.h"
+#include "ir/ops/control.h"
 #include "ir/ops/create.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/index.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ir/support/checked.h"
+#include "runtime/program/frame.h"
 
 namespace etch::runtime {
 namespace {
@@ -60,7 +61,7 @@ std::string symbol_sources(const Plan& plan, const ir::Constraint& c,
 
 }  // namespace
 
-Binding::Binding(const Plan& plan) : plan_(plan) {
+Binding::Binding(const Plan& plan, Frames& frames) : plan_(plan), frames_(frames) {
   buffers_.resize(plan.buffers.size());
   steps_.resize(plan.steps.size());
   known_.resize(plan.symbols.size());
@@ -83,10 +84,15 @@ Binding::Binding(const Plan& plan) : plan_(plan) {
   }
 }
 
-void Binding::bind(std::span<const PortValue> inputs, std::span<const PortValue> states) {
-  if (bound_ && same_sizes(inputs, states)) return;
+void Binding::bind(std::span<const PortValue> inputs, std::span<const PortValue> states,
+                   std::span<const SymbolBinding> outer) {
+  if (bound_ && same_sizes(inputs, states, outer)) return;
   bound_ = false;
   std::fill(known_.begin(), known_.end(), 0);
+  for (size_t s = 0; s < plan_.given_symbols; ++s) {
+    symbols_[s].value = dim_eval(symbols_[s].symbol, outer);
+    known_[s] = 1;
+  }
   bind_symbols(inputs, false);
   bind_symbols(states, true);
   check_ranges();
@@ -95,21 +101,26 @@ void Binding::bind(std::span<const PortValue> inputs, std::span<const PortValue>
   check_constraints();
   check_requirements();
   size_buffers();
+  bind_bodies();
   place_buffers();
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& s = plan_.steps[i];
     s.kind == StepKind::Kernel ? bind_kernel(s, steps_[i]) : bind_operator(s, steps_[i]);
   }
   key_.clear();
+  for (size_t s = 0; s < plan_.given_symbols; ++s) key_.push_back(symbols_[s].value);
   for (const PortValue& v : inputs) key_.insert(key_.end(), v.sizes.begin(), v.sizes.end());
   for (const PortValue& v : states) key_.insert(key_.end(), v.sizes.begin(), v.sizes.end());
   bound_ = true;
 }
 
 /// Ranks and dtypes are checked before, so the sizes alone decide.
-bool Binding::same_sizes(std::span<const PortValue> inputs,
-                         std::span<const PortValue> states) const {
+bool Binding::same_sizes(std::span<const PortValue> inputs, std::span<const PortValue> states,
+                         std::span<const SymbolBinding> outer) const {
   size_t at = 0;
+  for (; at < plan_.given_symbols; ++at) {
+    if (key_[at] != dim_eval(symbols_[at].symbol, outer)) return false;
+  }
   for (std::span<const PortValue> values : {inputs, states}) {
     for (const PortValue& v : values) {
       for (int64_t s : v.sizes) {
@@ -208,6 +219,29 @@ void Binding::size_buffers() {
     }
     buffer.numel = *numel;
     buffer.bytes = *numel * static_cast<int64_t>(itemsize(info.dtype));
+  }
+}
+
+/// Nested plans see the elements of sequences, and all else as it is; what they hold for a while
+/// lies in one buffer of this plan.
+void Binding::bind_bodies() {
+  for (const Step& s : plan_.steps) {
+    if (s.kind != StepKind::Control) continue;
+    int64_t most = 0;
+    for (const std::shared_ptr<const Plan>& body : s.bodies) {
+      const size_t first = s.in.size() - body->inputs.size();
+      SmallVec<PortValue, 8> values;
+      for (size_t i = 0; i < body->inputs.size(); ++i) {
+        const uint32_t buffer = s.in[first + i].buffer;
+        std::span<const int64_t> sizes = buffers_[buffer].sizes;
+        const size_t rank = body->inputs[i].type.shape.size();
+        values.push_back({plan_.buffers[buffer].dtype, sizes.subspan(sizes.size() - rank)});
+      }
+      Binding& inner = frames_.of(*body).binding;
+      inner.bind(values, {}, symbols_);
+      most = std::max(most, inner.arena_bytes());
+    }
+    buffers_[s.inside].bytes = most;
   }
 }
 

@@ -12,6 +12,8 @@
 
 namespace etch::runtime {
 
+class Frames;
+
 /// What a port is given.
 struct PortValue {
   DType dtype = DType::F32;
@@ -38,11 +40,14 @@ struct BoundStep {
 /// Kept from call to call: binding to sizes that need no more memory than before allocates nothing.
 class Binding {
  public:
-  explicit Binding(const Plan& plan);
+  /// Steps with nested plans find their bindings in `frames`.
+  Binding(const Plan& plan, Frames& frames);
 
   /// Makes everything fit `inputs` and `states` (one per port); does nothing when their sizes are
   /// those of the last call. Raises UserError naming port, axis, expected and given.
-  void bind(std::span<const PortValue> inputs, std::span<const PortValue> states);
+  /// `outer`: the values of the symbols that the plan around this one gives.
+  void bind(std::span<const PortValue> inputs, std::span<const PortValue> states,
+            std::span<const SymbolBinding> outer = {});
   bool bound() const { return bound_; }
 
   std::span<const int64_t> sizes(uint32_t buffer) const { return buffers_[buffer].sizes; }
@@ -60,7 +65,8 @@ class Binding {
     Sizes sizes;
     int64_t numel = 0, bytes = 0, offset = 0;
   };
-  bool same_sizes(std::span<const PortValue> inputs, std::span<const PortValue> states) const;
+  bool same_sizes(std::span<const PortValue> inputs, std::span<const PortValue> states,
+                  std::span<const SymbolBinding> outer) const;
   void bind_symbols(std::span<const PortValue> values, bool state);
   void check_sizes(std::span<const PortValue> values, bool state) const;
   void check_ranges() const;
@@ -70,6 +76,7 @@ class Binding {
   void place_buffers();
   void bind_kernel(const Step& s, BoundStep& b) const;
   void bind_operator(const Step& s, BoundStep& b) const;
+  void bind_bodies();
   void bind_attrs(const Step& s, BoundStep& b) const;
   void eval(std::span<const Dim> shape, Sizes& out) const;
   [[noreturn]] void fail_axis(bool state, size_t port, size_t axis, int64_t got,
@@ -77,6 +84,7 @@ class Binding {
   const Port& port(bool state, size_t i) const { return state ? plan_.states[i] : plan_.inputs[i]; }
 
   const Plan& plan_;
+  Frames& frames_;
   bool bound_ = false;
   std::vector<int64_t> key_;
   SymbolBindings symbols_;

@@ -55,7 +55,8 @@ int last_that_may_fail(const Plan& plan) {
     const Step& s = plan.steps[i];
     bool guard = std::any_of(s.out.begin(), s.out.end(),
                              [&](uint32_t b) { return plan.buffers[b].home == Home::Guard; });
-    if (s.kind == StepKind::Opaque || guard) last = static_cast<int>(i);
+    if (s.kind == StepKind::Opaque || s.kind == StepKind::Control || guard)
+      last = static_cast<int>(i);
   }
   return last;
 }

@@ -1,10 +1,12 @@
 #include "runtime/program/plan.h"
 
 #include <unordered_map>
+#include <unordered_set>
 
 #include "ir/facts.h"
 #include "ir/loop/lower.h"
 #include "ir/ops/contract.h"
+#include "ir/ops/control.h"
 #include "runtime/contract/contract.h"
 #include "runtime/program/in_place.h"
 #include "runtime/program/prepare.h"
@@ -43,10 +45,40 @@ bool reads_windows(const Node& n) {
          contains(contract::kContractTypes, n.outputs[0].dtype);
 }
 
+/// Types of the values that a loop moves from trip to trip, and that its condition gives.
+ir::Types moving_types(const Graph& g, const Node& n) {
+  ir::Types out;
+  int64_t carried = 0;
+  if (n.op == &ir::op_def<ir::Scan>()) carried = n.attrs.as<ir::Scan::Attrs>().carried;
+  const bool loop = n.op == &ir::op_def<ir::WhileLoop>();
+  if (loop) carried = n.attrs.as<ir::WhileLoop::Attrs>().carried;
+  for (size_t i = 0; i < static_cast<size_t>(carried); ++i) out.push_back(g.type(n.inputs[i]));
+  if (loop) out.push_back({DType::Bool, {}});
+  return out;
+}
+
+/// What the plans of one program share.
+struct Shared {
+  KernelSource* source = nullptr;
+  const ContractionLibrary* library = nullptr;
+  bool pack_weights = false;
+  std::vector<ir::SymbolRange> symbols;  // of the outermost graph
+  // Graphs that run inside others; what runs one of them keeps it alive.
+  std::unordered_map<const Graph*, std::shared_ptr<const Plan>> nested;
+};
+
+std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, Shared& shared,
+                                      bool nested);
+
 class Planner {
  public:
-  Planner(Plan& plan, KernelSource* source)
-      : plan_(plan), g_(*plan.prepared), source_(source), needed_(g_.capacity()) {}
+  Planner(Plan& plan, Shared& shared, bool nested)
+      : plan_(plan),
+        g_(*plan.prepared),
+        shared_(shared),
+        nested_(nested),
+        source_(shared.source),
+        needed_(g_.capacity()) {}
   void run();
 
  private:
@@ -60,6 +92,8 @@ class Planner {
   void add_view(NodeId id, const Node& n);
   void add_kernel(NodeId id, const Node& n);
   void add_operator(NodeId id, const Node& n);
+  void add_control(NodeId id, const Node& n);
+  uint32_t add_temporary(const ir::TensorType& type);
   void add_results();
   void reuse_operands();
 
@@ -76,6 +110,8 @@ class Planner {
 
   Plan& plan_;
   const Graph& g_;
+  Shared& shared_;
+  bool nested_;  // inside another plan, which gives the symbols
   KernelSource* source_;
   std::vector<bool> needed_;
   std::unordered_map<Value, Place, ir::ValueHash> places_;
@@ -162,6 +198,8 @@ void Planner::add_inputs() {
 
 /// Symbols in the order in which inputs, then states, name them alone.
 void Planner::collect_symbols() {
+  if (nested_) plan_.symbols = shared_.symbols;
+  plan_.given_symbols = plan_.symbols.size();
   auto bind = [&](const Port& p) {
     for (Dim d : p.type.shape) {
       SmallVec<Dim, 4> symbols;
@@ -179,6 +217,7 @@ void Planner::collect_symbols() {
       if (r.symbol.same_as(range.symbol)) r = range;
     }
   }
+  if (!nested_) shared_.symbols = plan_.symbols;
   for (const ir::Constraint& c : g_.constraints) {
     check_symbols(c.lhs, "a constraint");
     check_symbols(c.rhs, "a constraint");
@@ -240,6 +279,7 @@ void Planner::add_node(NodeId id) {
   bool kernel = ir::is_fusion(n) || n.op->kind == ir::OpKind::Elementwise ||
                 n.op->kind == ir::OpKind::Reduction || (leaf && lower(n, {}).kernel.has_value());
   if (kernel) return add_kernel(id, n);
+  if (n.op->is_control()) return add_control(id, n);
   if (n.op->kernel == nullptr) fail_internal(cat("no step runs '", n.op->name(), "'"));
   add_operator(id, n);
 }
@@ -300,6 +340,31 @@ void Planner::add_operator(NodeId id, const Node& n) {
   s.symbolic_attrs = has_symbols(n.attrs);
   s.out = std::move(out);
   for (uint32_t b : s.out) touch(b);
+}
+
+/// A buffer of the present step alone.
+uint32_t Planner::add_temporary(const ir::TensorType& type) {
+  uint32_t b = add_buffer(Home::Arena, 0, type);
+  touch(b);
+  return b;
+}
+
+void Planner::add_control(NodeId id, const Node& n) {
+  std::vector<Place> in;
+  for (Value v : n.inputs) in.push_back(dense(v));
+  std::vector<uint32_t> out;
+  for (uint32_t i = 0; i < n.outputs.size(); ++i) out.push_back(buffer_for({id, i}));
+  Step& s = add_step(StepKind::Control, std::string(n.op->name()), std::move(in), id);
+  s.op = n.op;
+  s.attrs = n.attrs;
+  s.symbolic_attrs = has_symbols(n.attrs);
+  s.out = std::move(out);
+  for (uint32_t b : s.out) touch(b);
+  for (const ir::GraphRef& body : ir::bodies_of(n)) {
+    s.bodies.push_back(make_plan(body, shared_, true));
+  }
+  for (const ir::TensorType& t : moving_types(g_, n)) s.moving.push_back(add_temporary(t));
+  s.inside = add_temporary({DType::U8, {Dim(0)}});  // Binding knows how much there is
 }
 
 /// A fresh buffer for a value: a result's own memory where there is one.
@@ -420,20 +485,46 @@ void find_weights_that_stay(Plan& plan) {
   }
 }
 
+std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, Shared& shared,
+                                      bool nested) {
+  std::shared_ptr<const Plan>* known = nested ? &shared.nested[graph.get()] : nullptr;
+  if (known != nullptr && *known != nullptr) return *known;
+  KnownFacts facts(ir::facts_of(*graph));
+  auto plan = std::make_shared<Plan>();
+  plan->library = shared.library;
+  plan->graph = graph;
+  Graph prepared = *graph;
+  plan->prepared = prepare(prepared) ? std::make_shared<const Graph>(std::move(prepared)) : graph;
+  Planner(*plan, shared, nested).run();
+  if (shared.pack_weights) find_weights_that_stay(*plan);
+  if (nested) shared.nested[graph.get()] = plan;
+  return plan;
+}
+
 }  // namespace
 
 std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, KernelSource* source,
                                       const ContractionLibrary* library, bool pack_weights) {
-  KnownFacts known(ir::facts_of(*graph));
-  auto plan = std::make_shared<Plan>();
-  plan->library = library;
-  plan->graph = graph;
-  Graph prepared = *graph;
-  plan->prepared =
-      prepare(prepared) ? std::make_shared<const Graph>(std::move(prepared)) : std::move(graph);
-  Planner(*plan, source).run();
-  if (pack_weights && library == nullptr) find_weights_that_stay(*plan);
-  return plan;
+  Shared shared;
+  shared.source = source;
+  shared.library = library;
+  shared.pack_weights = pack_weights && library == nullptr;
+  return make_plan(std::move(graph), shared, false);
+}
+
+void each_step(const Plan& plan, FunctionRef<void(const Step&)> f) {
+  std::unordered_set<const Plan*> seen{&plan};
+  std::vector<const Plan*> open{&plan};
+  while (!open.empty()) {
+    const Plan* p = open.back();
+    open.pop_back();
+    for (const Step& s : p->steps) {
+      f(s);
+      for (const auto& body : s.bodies) {
+        if (seen.insert(body.get()).second) open.push_back(body.get());
+      }
+    }
+  }
 }
 
 }  // namespace etch::runtime

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "ir/support/function_ref.h"
 #include "runtime/contraction_library.h"
 #include "runtime/interp/interp.h"
 #include "runtime/program/kernel_source.h"
@@ -43,7 +44,9 @@ struct Place {
   StridedView view;
 };
 
-enum class StepKind : uint8_t { Kernel, Contraction, Opaque };
+enum class StepKind : uint8_t { Kernel, Contraction, Opaque, Control };
+
+struct Plan;
 
 /// One thing to do. Operands of kernels are buffers only: their windows are part of the kernel.
 struct Step {
@@ -56,7 +59,12 @@ struct Step {
   std::unique_ptr<Block> block;
   std::shared_ptr<NativeSlot> native;  // null: always interpreted
   double cost = 1;                     // operations per point
-  // Contraction, Opaque
+  // Control: what runs inside, buffers for values that move from trip to trip, and a buffer for
+  // all that is temporary inside
+  std::vector<std::shared_ptr<const Plan>> bodies;
+  std::vector<uint32_t> moving;
+  uint32_t inside = ~0u;
+  // Contraction, Opaque, Control
   const ir::OpDef* op = nullptr;
   ir::AttrBox attrs;
   bool symbolic_attrs = false;
@@ -93,6 +101,7 @@ struct Plan {
   size_t point_of_no_return = 0;
   std::vector<GuardPort> guards;
   std::vector<ir::SymbolRange> symbols;
+  size_t given_symbols = 0;  // so many of them are given by the plan around this one
   std::vector<Requirement> requirements;
   std::vector<std::vector<AxisRule>> input_axes, state_axes;
   std::vector<std::shared_ptr<const ir::Constant>> constants;
@@ -104,6 +113,9 @@ struct Plan {
   mutable PackedWeights packed;                 // of constants, by index
   mutable std::atomic<uint64_t> native_runs{0}, interpreted_runs{0}, library_runs{0};
 };
+
+/// Calls f for each step, those of nested plans included, each plan once.
+void each_step(const Plan& plan, FunctionRef<void(const Step&)> f);
 
 /// Raises UserError for a graph with symbols that no input's shape binds, or with values of element
 /// types that cannot be computed. `source` and `library` may be null. pack_weights: see

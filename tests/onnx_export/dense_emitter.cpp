@@ -9,6 +9,13 @@ Var DenseEmitter::value(TensorType type, Dense data) {
   return Var(this, values_.size() - 1);
 }
 
+Var DenseEmitter::constant(const std::shared_ptr<const Constant>& contents) {
+  Dense data(contents->dtype, contents->sizes);
+  std::copy_n(static_cast<const std::byte*>(contents->data.get()), contents->bytes,
+              data.bytes.data());
+  return value({contents->dtype, to_shape(contents->sizes)}, std::move(data));
+}
+
 /// Attributes as kernels see them: without symbols.
 std::shared_ptr<void> DenseEmitter::numbers(const OpDef& op, const void* attrs) const {
   std::shared_ptr<void> out = op.schema->clone(attrs);

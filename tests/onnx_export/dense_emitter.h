@@ -16,6 +16,7 @@ class DenseEmitter : public ir::Emitter {
 
   ir::Vars emit(const ir::OpDef& op, std::span<const ir::Var> operands, const void* attrs) override;
   ir::TensorType type_of(uint64_t payload) const override { return values_[payload].type; }
+  ir::Var constant(const std::shared_ptr<const ir::Constant>& contents) override;
 
  private:
   std::shared_ptr<void> numbers(const ir::OpDef& op, const void* attrs) const;

@@ -276,6 +276,7 @@ SymbolBindings case_bindings() { return {{N(), 4}, {M(), 3}}; }
 
 std::vector<OpCase> op_cases(const OpDef& op, DType t) {
   if (!contains(op.info.types, t)) return {};
+  if (op.is_control()) return control_cases(op, t);
   Cases c(op, t);
   auto own = handlers().find(op.name());
   if (own != handlers().end())

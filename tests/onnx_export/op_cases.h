@@ -20,6 +20,8 @@ struct OpCase {
 SymbolBindings case_bindings();
 /// Samples for one operator on one dtype; none when it has no operand of that dtype.
 std::vector<OpCase> op_cases(const ir::OpDef& op, DType t);
+/// The same for operators that run graphs.
+std::vector<OpCase> control_cases(const ir::OpDef& op, DType t);
 /// Operand values drawn from the operator's domain; the same seed gives the same values.
 std::vector<Dense> draw_operands(const OpCase& c, uint64_t seed);
 

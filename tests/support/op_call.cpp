@@ -42,15 +42,9 @@ Dense to_dense(const Tensor& t) {
 }
 
 std::shared_ptr<void> concrete(const OpCase& c, const SymbolBindings& bindings) {
-  std::shared_ptr<void> attrs = c.op->schema->clone(c.attr_data());
-  for (int i = 0; i < c.op->schema->count; ++i) {
-    AttrValue v = c.op->schema->get(attrs.get(), i);
-    if (Shape* s = std::get_if<Shape>(&v)) {
-      for (Dim& d : *s) d = Dim(dim_eval(d, bindings));
-      c.op->schema->set(attrs.get(), i, v);
-    }
-  }
-  return attrs;
+  auto number = [&](Dim d) { return Dim(dim_eval(d, bindings)); };
+  std::shared_ptr<void> attrs = with_sizes(*c.op->schema, c.attr_data(), number);
+  return attrs != nullptr ? attrs : c.op->schema->clone(c.attr_data());
 }
 
 Graph graph_of(const OpCase& c) {

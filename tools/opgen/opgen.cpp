@@ -147,8 +147,8 @@ std::string ops_source() {
 }
 
 const char* kind_name(const OpDef& op) {
-  static const char* kNames[] = {"elementwise", "reduction", "view",      "contraction",
-                                 "opaque",      "composite", "structural"};
+  static const char* kNames[] = {"elementwise", "reduction", "view",    "contraction",
+                                 "opaque",      "composite", "control", "structural"};
   return kNames[static_cast<int>(op.kind)];
 }
 
