@@ -298,6 +298,7 @@ Value GraphRecorder::capture(const Tensor& t) {
   auto it = buffers_.find(i.storage);
   if (it == buffers_.end()) {
     if (mode_ == RecordMode::Trace) return capture_constant(t);
+    require_older(i);
     discover(t);
     it = buffers_.find(i.storage);
   }
@@ -311,8 +312,9 @@ Value GraphRecorder::capture(const Tensor& t) {
   }
   if (!b.current.valid()) {  // a slot's first use
     const NamedTensor& slot = data_.state[static_cast<size_t>(b.state)];
-    b.current =
-        data_.graph.add_input(slot.name, runtime::type_of(impl(slot.tensor)), ir::InputKind::State);
+    b.current = data_.graph.add_input(
+        slot.name, type_of(slot.tensor),
+        mode_ == RecordMode::Body ? ir::InputKind::Input : ir::InputKind::State);
     data_.captures.push_back({slot.name, bytes_of(impl(slot.tensor)), current_loc()});
     bind(slot.tensor, b.current);
   }
@@ -344,9 +346,9 @@ void GraphRecorder::require_older(const TensorImpl& t) const {
        "Pass it as an input, or make it before the trace", current_loc());
 }
 
-/// In jit every captured tensor is state: its contents may change between calls.
+/// In jit every captured tensor is state: its contents may change between calls. In a body it is an
+/// input.
 void GraphRecorder::discover(const Tensor& t) {
-  require_older(impl(t));
   Buffer b;
   b.holder = t;
   b.state = static_cast<int>(data_.state.size());
@@ -435,12 +437,13 @@ void GraphRecorder::write(const Tensor& self, const Tensor& value) {
                       : "Name it in TraceOptions::state",
          current_loc());
   }
-  if (mode_ == RecordMode::Jit && !made_here(self) && grad_enabled() && value.requires_grad()) {
+  if (mode_ != RecordMode::Trace && !made_here(self) && grad_enabled() && value.requires_grad()) {
     fail("jit", "a tensor from outside is changed to one that takes part in gradients",
          "Detach the value, or write inside NoGrad", current_loc());
   }
   require_any_layout(b);
   std::vector<ir::NodeId> chain = view_chain(now, b);
+  if (mode_ == RecordMode::Body && b.state >= 0 && !b.written) keep_contents(b.holder);
   b.current = own_buffer(write_through(chain, b.current, v));
   b.written = true;
   b.version = t.storage->version + 1;

@@ -87,6 +87,23 @@ struct TraceData {
 enum class RecordMode : uint8_t {
   Trace,  // what cannot be recorded is an error at its line
   Jit,    // it is noted in TraceData::refusal, and the function goes on undisturbed
+  Body,   // as Trace, and captured tensors become inputs: a graph inside another
+};
+
+/// What a body used from around it, shared by the bodies of one operator.
+struct Captures {
+  std::vector<Tensor> tensors;
+  ir::Types types;
+  /// The place of t, another handle on the same window counting as t.
+  size_t add(const Tensor& t, const ir::TensorType& type);
+};
+
+/// A function recorded as a graph of its own, whose inputs are its operands and then captures.
+struct BodyData {
+  ir::Graph graph;               // results: the function's, then new values of changed captures
+  size_t results = 0;            // of the function
+  std::vector<size_t> captured;  // into Captures, one per input after the operands
+  std::vector<size_t> written;   // into Captures, one per result after the function's
 };
 
 /// Records while installed (see Recording). Buffers are functionalised: each has a current graph
@@ -94,9 +111,21 @@ enum class RecordMode : uint8_t {
 class GraphRecorder : public runtime::Recorder, public DimResolver {
  public:
   explicit GraphRecorder(const TraceOptions& options, RecordMode mode = RecordMode::Trace);
+  /// Records a body. Sizes are those of `outer`, the recording around it, which may be null.
+  explicit GraphRecorder(GraphRecorder* outer);
+  /// Puts back what a body changed.
+  ~GraphRecorder() override;
 
   /// Declares an input of the function; its dynamic axes become symbols.
   void add_input(const NamedTensor& input);
+  /// Declares an operand of a body.
+  void add_operand(const Tensor& t, std::string name, ir::TensorType type);
+  /// The body's graph, complete, and what it captured.
+  BodyData finish_body(std::span<const Tensor> results, Captures& captures);
+  /// The type of a tensor as this recording sees it, with symbolic sizes.
+  ir::TensorType type_of(const Tensor& t);
+  /// Whether the recording was given up; then everything is as outside a trace.
+  bool given_up() const { return !data_.refusal.empty(); }
   /// The graph value of a tensor, capturing it when it is not traced.
   ir::Value value_of_tensor(const Tensor& t);
   /// Adds results and state writes; the graph is complete.
@@ -106,7 +135,9 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
               std::span<const Tensor> out) override;
   void record_write(const Tensor& self, const Tensor& value) override;
   Dim size_of(const Tensor& t, int axis, SourceLoc loc) override;
-  int64_t example(Dim d) override { return dim_eval(d, data_.examples); }
+  int64_t example(Dim d) override {
+    return outer_ != nullptr ? outer_->example(d) : dim_eval(d, data_.examples);
+  }
   void host_read(const Tensor& t, SourceLoc loc, std::string_view what) override;
   void host_number(const Tensor& source, int64_t integer, bool is_float, SourceLoc loc) override;
   void host_sizes(const Tensor& t, SourceLoc loc) override;
@@ -122,7 +153,7 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   int64_t value_of(Dim d) override;
   bool equal(Dim a, Dim b) override;
   bool less(Dim a, Dim b) override;
-  const DimFacts* facts() const override { return &facts_; }
+  const DimFacts* facts() const override { return outer_ != nullptr ? outer_->facts() : &facts_; }
 
  private:
   /// One buffer that the trace knows.
@@ -194,13 +225,11 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   void require_any_layout(const Buffer& b) const;
   ResultAlias alias_of(const Tensor& t, size_t result, ir::Value v) const;
 
-  /// Whether the recording was given up; then everything is as outside a trace.
-  bool given_up() const { return !data_.refusal.empty(); }
   /// Runs `f`; in jit a UserError ends the recording instead of the function.
   template <class F>
   void attempt(F&& f) {
     if (given_up()) return;
-    if (mode_ == RecordMode::Trace) return f();
+    if (mode_ != RecordMode::Jit) return f();
     try {
       f();
     } catch (const UserError& e) {
@@ -208,8 +237,21 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
     }
   }
 
+  // recorder_body.cpp
+  void keep_contents(const Tensor& holder);
+  bool knows(const runtime::TensorImpl& t) const {
+    return traced(t) || buffers_.contains(t.storage);
+  }
+
   const TraceOptions& options_;
   RecordMode mode_;
+  GraphRecorder* outer_ = nullptr;  // whose sizes a body uses
+  /// A captured tensor that a body changed, as it was before.
+  struct Kept {
+    Tensor tensor, contents;
+    uint32_t version = 0;
+  };
+  std::vector<Kept> kept_;
   TraceData data_;
   uint64_t epoch_;
   uint64_t first_serial_;

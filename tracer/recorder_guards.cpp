@@ -35,9 +35,9 @@ Dim GraphRecorder::size_of(const Tensor& t, int axis, SourceLoc loc) {
   const TensorImpl& i = impl(t);
   auto a = static_cast<size_t>(axis);
   std::optional<Note> known = given_up() ? std::nullopt : note(i);
-  if (!known) return Dim(i.sizes[a]);
+  if (!known) return outer_ != nullptr ? outer_->size_of(t, axis, loc) : Dim(i.sizes[a]);
   Dim d = data_.graph.type(known->value).shape[a];
-  if (!d.is_const()) size_locs_[d.raw()] = loc;
+  if (!d.is_const()) (outer_ != nullptr ? outer_ : this)->size_locs_[d.raw()] = loc;
   return d;
 }
 
@@ -50,7 +50,10 @@ void GraphRecorder::host_read(const Tensor& t, SourceLoc loc, std::string_view w
   attempt([&] {
     const TensorImpl& i = impl(t);
     // In jit every tensor's contents may change between calls, captured or not.
-    if (mode_ == RecordMode::Trace && !traced(i) && !buffers_.contains(i.storage)) return;
+    if (mode_ != RecordMode::Jit && !knows(i)) {
+      if (outer_ != nullptr) outer_->host_read(t, loc, what);
+      return;
+    }
     fail("trace", cat(what, " of a traced tensor of shape ", i.sizes, " leaves the trace"),
          "Its value would be baked in silently; keep it a tensor, or read it outside the trace",
          loc);
@@ -61,7 +64,14 @@ void GraphRecorder::host_number(const Tensor& source, int64_t integer, bool is_f
                                 SourceLoc loc) {
   attempt([&] {
     const TensorImpl& i = impl(source);
-    if (mode_ == RecordMode::Trace && !traced(i) && !buffers_.contains(i.storage)) return;
+    if (mode_ != RecordMode::Jit && !knows(i)) {
+      if (outer_ != nullptr) outer_->host_number(source, integer, is_float, loc);
+      return;
+    }
+    if (mode_ == RecordMode::Body) {
+      fail("control flow", "the host decides on a value inside a graph's body",
+           "Use cond(), while_loop() or select() there", loc);
+    }
     if (is_float) {
       fail("trace", "a floating number of a traced tensor becomes a raw number",
            "Keep it a Traced number or a tensor; only comparisons and integers can be guarded",
@@ -73,11 +83,14 @@ void GraphRecorder::host_number(const Tensor& source, int64_t integer, bool is_f
 
 void GraphRecorder::host_sizes(const Tensor& t, SourceLoc loc) {
   std::optional<Note> known = given_up() ? std::nullopt : note(impl(t));
-  if (!known) return;
+  if (!known) {
+    if (outer_ != nullptr) outer_->host_sizes(t, loc);
+    return;
+  }
   ir::TensorType type = data_.graph.type(known->value);
   for (Dim d : type.shape) {
     if (d.is_const()) continue;
-    size_locs_[d.raw()] = loc;
+    (outer_ != nullptr ? outer_ : this)->size_locs_[d.raw()] = loc;
     value_of(d);
   }
 }
@@ -93,6 +106,7 @@ int GraphRecorder::input_of(const Tensor& leaf) const {
 void GraphRecorder::grad_read(const Tensor& leaf) {
   // Of a tensor that the function made itself nothing outlives the call.
   if (given_up() || made_here(leaf)) return;
+  if (mode_ == RecordMode::Body) return outer_ != nullptr ? outer_->grad_read(leaf) : void();
   auto same = [&](const auto& known) { return known.leaf.impl() == leaf.impl(); };
   if (std::any_of(data_.grads.begin(), data_.grads.end(), same)) return;
   if (std::any_of(data_.grads_found.begin(), data_.grads_found.end(), same)) return;
@@ -102,12 +116,17 @@ void GraphRecorder::grad_read(const Tensor& leaf) {
 
 void GraphRecorder::grad_written(const Tensor& leaf) {
   if (given_up() || made_here(leaf)) return;
+  if (mode_ == RecordMode::Body) {
+    fail("control flow", "a gradient is left on a tensor from outside of a graph's body",
+         "Use grad(), and let the body return what it gives", current_loc());
+  }
   auto same = [&](const auto& known) { return known.leaf.impl() == leaf.impl(); };
   if (std::any_of(data_.grads.begin(), data_.grads.end(), same)) return;
   data_.grads.push_back({leaf, input_of(leaf), -1});
 }
 
 void GraphRecorder::host_flag(const std::shared_ptr<const bool>& flag, const std::string& what) {
+  if (mode_ == RecordMode::Body) return outer_ != nullptr ? outer_->host_flag(flag, what) : void();
   for (const HostFlag& f : data_.flags) {
     if (f.live == flag) return;
   }
@@ -117,6 +136,7 @@ void GraphRecorder::host_flag(const std::shared_ptr<const bool>& flag, const std
 /// Notes whether a tensor from outside takes part in gradients. That of inputs is the call's, and
 /// trace() has no gradients as results.
 void GraphRecorder::seen(const Tensor& t) {
+  if (mode_ == RecordMode::Body) return outer_ != nullptr ? outer_->seen(t) : void();
   const TensorImpl& i = impl(t);
   if (mode_ == RecordMode::Trace || made_here(t) || input_of(t) >= 0) return;
   if (!leaves_.insert(&i).second) return;
@@ -137,6 +157,12 @@ void GraphRecorder::unrecordable(std::string_view what, SourceLoc loc) {
 
 Tensor GraphRecorder::host_input(const void* address, DType dtype, std::string_view name,
                                  SourceLoc loc) {
+  if (mode_ == RecordMode::Body) {
+    Tensor t = outer_ != nullptr ? outer_->host_input(address, dtype, name, loc)
+                                 : from_bytes(address, {}, dtype);
+    if (!buffers_.contains(impl(t).storage)) discover(t);  // it is newer than the recording
+    return t;
+  }
   Tensor now = from_bytes(address, {}, dtype);
   attempt([&] {
     for (size_t i = 0; i < data_.host_inputs.size(); ++i) {
@@ -198,6 +224,7 @@ void GraphRecorder::refuse(const std::string& what, Dim d) {
 
 /// A decision about sizes: what the recorded run decided becomes a constraint of the graph.
 bool GraphRecorder::decide(Dim a, Relation relation, Dim b, bool holds) {
+  if (outer_ != nullptr) return outer_->decide(a, relation, b, holds);
   if (given_up()) return holds;
   bool swap = false;
   const Relation kept = holds ? relation : opposite(relation, swap);
@@ -234,6 +261,7 @@ void GraphRecorder::refuse_if_fixed(Dim d, const std::string& what) {
 }
 
 int64_t GraphRecorder::value_of(Dim d) {
+  if (outer_ != nullptr) return outer_->value_of(d);
   const int64_t v = example(d);
   if (mode_ == RecordMode::Trace) refuse("a raw number", d);
   decide(d, Relation::Equal, Dim(v), true);
