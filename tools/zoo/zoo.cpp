@@ -9,7 +9,7 @@
 namespace etch::zoo {
 
 std::span<const ModelEntry> models() {
-  static const std::array<ModelEntry, 4> kModels = {{
+  static const std::array<ModelEntry, 6> kModels = {{
       {"mlp",
        "perceptron 64-128-10 with relu, x f32[N, 64]",
        {{"features", 64, 1, 65536, "columns of x"},
@@ -37,6 +37,25 @@ std::span<const ModelEntry> models() {
         {"length", 32, 1, 65536, "tokens of a row"},
         {"seed", 1, 0, INT64_MAX, "of the weights"}},
        &transformer},
+      {"treelstm",
+       "binary TreeLSTM over a forest of random trees, x f32[leaves of all trees, features]",
+       {{"trees", 8, 1, 4096, "in the forest"},
+        {"leaves", 8, 1, 4096, "of a tree on average; half to one and a half times as many"},
+        {"features", 32, 1, 65536, "columns of x"},
+        {"hidden", 32, 1, 65536, "width of h and c"},
+        {"classes", 5, 2, 65536, "number of logits"},
+        {"seed", 1, 0, INT64_MAX, "of the weights and the trees"}},
+       &treelstm},
+      {"bilstm",
+       "bidirectional LSTM tagger over sentences of different lengths, words i64[all words]",
+       {{"sentences", 8, 1, 4096, "one after the other in words"},
+        {"words", 8, 1, 4096, "of a sentence on average; half to one and a half times as many"},
+        {"vocabulary", 100, 10, 1 << 24, "number of different words"},
+        {"features", 32, 1, 65536, "width of an embedded word"},
+        {"hidden", 32, 1, 65536, "width of h and c, for each direction"},
+        {"tags", 9, 2, 65536, "number of logits"},
+        {"seed", 1, 0, INT64_MAX, "of the weights and the lengths"}},
+       &bilstm},
   }};
   return kModels;
 }

@@ -17,6 +17,10 @@ Model lenet(const ModelParameters& parameters);
 Model resnet18(const ModelParameters& parameters);
 /// Transformer over tokens under a causal mask, norms first; its layers are layers.0, layers.1, ...
 Model transformer(const ModelParameters& parameters);
+/// Binary TreeLSTM (Tai et al., 2015) over a forest of random trees, node by node.
+Model treelstm(const ModelParameters& parameters);
+/// Bidirectional LSTM tagger over sentences of different lengths, word by word.
+Model bilstm(const ModelParameters& parameters);
 
 /// Normal weights of variance 2 / fan_in (He et al., 2015): relu layers keep the variance.
 void he_normal(Tensor weight, int64_t fan_in, Generator& rng);
