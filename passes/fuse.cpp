@@ -17,6 +17,7 @@ namespace {
 constexpr int kNoGroup = -1;
 constexpr int kCheapCost = 3;
 constexpr int kFunctionCost = 8;
+constexpr size_t kLongSearch = 1000;  // nodes
 
 class Fuser {
  public:
@@ -47,6 +48,7 @@ class Fuser {
   void number_nodes() {
     position_.assign(g_.capacity(), 0);
     group_.assign(g_.capacity(), kNoGroup);
+    seen_in_.assign(g_.capacity(), 0);
     for (NodeId id : g_) {
       position_[id] = order_.size();
       order_.push_back(id);
@@ -143,36 +145,41 @@ class Fuser {
   }
 
   /// The latest position up to `at` that no group straddles: nothing before it can lead to anything
-  /// after.
+  /// after. Later groups end later, so that the first one which ends before it is the last to look
+  /// at.
   size_t horizon(size_t at) const {
-    for (bool moved = true; moved;) {
-      moved = false;
-      for (const std::vector<NodeId>& m : groups_) {
-        if (m.empty() || position_[m.front()] >= at || position_[m.back()] < at) continue;
-        at = position_[m.front()];
-        moved = true;
-      }
+    for (size_t i = groups_.size(); i-- > 0;) {
+      const std::vector<NodeId>& m = groups_[i];
+      if (m.empty()) continue;
+      if (position_[m.back()] < at) break;
+      at = std::min(at, position_[m.front()]);
     }
     return at;
   }
 
-  /// Whether a value leaves `producer` and comes back to `own` through something outside both.
+  /// Whether a value leaves `producer` and comes back to `own` through something outside both. So
+  /// it is assumed after a long search.
   bool makes_cycle(int producer, int own) {
     const size_t first = horizon(position_[groups_[static_cast<size_t>(producer)].front()]);
+    ++search_;
     std::vector<NodeId> stack;
-    std::unordered_set<NodeId> seen;
     std::unordered_set<int> seen_groups{producer, own};
+    size_t seen = 0;
     auto push_operands = [&](NodeId id, bool through_views) {
       for (Value v : g_.node(id).inputs) {
         NodeId p = through_views ? source(v).node : v.node;
         if (through_views && (group_[p] == producer || group_[p] == own)) continue;
-        if (position_[p] >= first && seen.insert(p).second) stack.push_back(p);
+        if (position_[p] < first || seen_in_[p] == search_) continue;
+        seen_in_[p] = search_;
+        ++seen;
+        stack.push_back(p);
       }
     };
     for (int side : {producer, own}) {
       for (NodeId id : groups_[static_cast<size_t>(side)]) push_operands(id, true);
     }
     while (!stack.empty()) {
+      if (seen > kLongSearch) return true;
       NodeId id = stack.back();
       stack.pop_back();
       int group = group_[id];
@@ -340,6 +347,8 @@ class Fuser {
   std::vector<NodeId> order_;
   std::vector<size_t> position_;
   std::vector<int> group_;
+  std::vector<uint32_t> seen_in_;  // the latest search that saw a node
+  uint32_t search_ = 0;
   std::vector<std::vector<NodeId>> groups_;  // members in order; empty once merged away
 };
 
