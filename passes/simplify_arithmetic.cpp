@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "ir/ops/activation.h"
+#include "ir/ops/contract.h"
 #include "passes/simplify.h"
 
 namespace etch::passes {
@@ -32,6 +33,19 @@ Value under_neg(Match& m, F&& build) {
 template <class Op>
 Value same_twice(Match& m) {
   return m.made_by<Op>(m.in(0)) != nullptr ? m.in(0) : kNoMatch;
+}
+
+/// A column times a row has sums of one term: where it is read, it is computed again for less than
+/// it takes to read it. The sum begins at +0, so that a factor of 0 gives +0; a product that
+/// underflows keeps its sign.
+Value product_of_one_term(Match& m) {
+  const Shape &a = m.type(m.in(0)).shape, &b = m.type(m.in(1)).shape;
+  if (!a.back().is(1) || !b[b.size() - 2].is(1)) return kNoMatch;
+  Value p = m.emit<Mul>({m.in(0), m.in(1)});
+  if (!is_float(m.dtype())) return p;
+  Value zero = m.emit<Full>({{}, make_number(m.dtype(), 0.0)}, {});
+  Value with_zero = m.emit<LogicalOr>({m.emit<Eq>({m.in(0), zero}), m.emit<Eq>({m.in(1), zero})});
+  return m.emit<Where>({with_zero, m.emit<Add>({p, zero}), p});
 }
 
 constexpr Rule kRules[] = {
@@ -67,6 +81,7 @@ constexpr Rule kRules[] = {
        return under_neg<0>(m, [&](Value x) { return m.emit<Abs>({x}); });
      }},
     {"relu(relu(x)) = relu(x)", op_def<Relu>, same_twice<Relu>},
+    {"column x row = products", op_def<MatMul>, product_of_one_term},
 };
 
 }  // namespace
