@@ -1,5 +1,6 @@
 #include "passes/pipeline.h"
 
+#include "passes/batch.h"
 #include "passes/cse.h"
 #include "passes/dce.h"
 #include "passes/decompose.h"
@@ -18,6 +19,7 @@ constexpr Pass kPipeline[] = {
     {"simplify", simplify, PassClass::Exact, "bodies and folded numbers make new algebra"},
     {"cse", cse, PassClass::Exact, "bodies and gradients compute the same things twice"},
     {"dce", dce, PassClass::Exact, "rewrites leave the old nodes behind"},
+    {"batch", batch, PassClass::Exact, "equal nodes are one, and kernels still single operators"},
     {"fuse", fuse, PassClass::Exact, "last: kernels are the finished graph's operators, grouped"},
 };
 

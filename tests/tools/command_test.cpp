@@ -268,7 +268,7 @@ TEST_CASE("an exported model has the asked opset, named inputs and a symbolic ba
 TEST_CASE("zoo models depend on their seed, and their logits vary with input and class",
           "[command]") {
   for (const char* model : {"zoo:mlp", "zoo:lenet", "zoo:resnet18?classes=10&height=32&width=40",
-                            "zoo:transformer?length=9"}) {
+                            "zoo:transformer?length=9", "zoo:treelstm", "zoo:bilstm"}) {
     INFO(model);
     LoadedModel loaded = load_model(model);
     Given in = read_inputs(loaded.inputs, {}, {}, 4);
@@ -299,6 +299,24 @@ TEST_CASE("a zoo transformer has its layers in scopes, compares equal and become
   Said text = etch_run({"trace", model, "--text"});
   CHECK(text.out.find("layers.2.self_attn") != std::string::npos);
   CHECK(etch_run({"export", model, "-o", folder / "t.onnx", "--dynamic", "ids:0=N"}).code == kDone);
+}
+
+TEST_CASE("zoo models over trees and sentences compare equal, in few kernels, and become ONNX",
+          "[command]") {
+  Folder folder;
+  for (const char* model : {"zoo:treelstm?trees=9&leaves=5&hidden=16&seed=3",
+                            "zoo:bilstm?sentences=9&words=6&hidden=16&seed=3"}) {
+    INFO(model);
+    for (const char* engine : {"jit", "interpret"}) {
+      Said compared = etch_run({"compare", model, "--a", engine, "--b", "eager"});
+      CHECK(compared.code == kDone);
+      CHECK(compared.out.find("same: 0 differing bits") != std::string::npos);
+    }
+    runtime::JsonValue json =
+        runtime::parse_json(etch_run({"compare", model, "--json"}).out, "answer");
+    CHECK(json.at("kernels_built").as_int("kernels") < 60);  // of hundreds without batching
+    CHECK(etch_run({"export", model, "-o", folder / "m.onnx"}).code == kDone);
+  }
 }
 
 TEST_CASE("spreads and differences are those of their definitions", "[command]") {
