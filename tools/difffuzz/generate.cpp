@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <cstring>
+#include <tuple>
+#include <unordered_map>
 
 #include "ir/registry.h"
 
@@ -52,6 +54,7 @@ class Generator {
     for (int64_t i = 0; i < inputs; ++i) add_input({main_, i == 0 ? base_ : related_shape(base_)});
     int64_t want = 4 + below(r_, 13);
     for (int64_t tries = 0; tries < want * 40 && made_ < want; ++tries) try_operator();
+    if (chance(r_, 40)) repeat_piece();
     add_results();
     return std::move(out_);
   }
@@ -235,6 +238,59 @@ class Generator {
     NodeId id = graph().add_node(op, in, std::move(box), std::move(results));
     for (uint32_t i = 0; i < graph().node(id).outputs.size(); ++i) values_.push_back({id, i});
     ++made_;
+  }
+
+  /// Copies of a piece of the graph on other operands, side by side or one after the other, as a
+  /// program has them that calls one function often; then a few operators on what they gave.
+  void repeat_piece() {
+    std::vector<NodeId> piece;
+    for (NodeId id : graph()) {
+      if (!is_input(graph().node(id))) piece.push_back(id);
+    }
+    auto size = static_cast<size_t>(1 + below(r_, 6));
+    if (piece.size() > size) {
+      auto begin = below(r_, static_cast<int64_t>(piece.size() - size + 1));
+      piece = {piece.begin() + begin, piece.begin() + begin + static_cast<int64_t>(size)};
+    }
+    std::unordered_map<Value, Value, ValueHash> before;  // the values of the copy before this one
+    for (int64_t copies = 1 + below(r_, 5); copies > 0; --copies) copy_piece(piece, before);
+    int64_t want = made_ + below(r_, 4);
+    for (int64_t tries = 0; tries < 40 && made_ < want; ++tries) try_operator();
+  }
+
+  void copy_piece(const std::vector<NodeId>& piece,
+                  std::unordered_map<Value, Value, ValueHash>& before) {
+    std::unordered_map<Value, Value, ValueHash> now;
+    auto operand = [&](Value v) {
+      auto [it, fresh] = now.try_emplace(v, v);
+      const TensorType type = graph().type(v);
+      if (!fresh || is_int(type.dtype)) return it->second;  // indices stay in range
+      std::vector<Value> fits;
+      for (const auto& [old, value] : before) {
+        if (same_type(graph().type(value), type)) fits.push_back(value);
+      }
+      std::sort(fits.begin(), fits.end(), [](Value a, Value b) {
+        return std::tie(a.node, a.index) < std::tie(b.node, b.index);
+      });
+      if (!fits.empty() && chance(r_, 40)) {
+        it->second = pick(r_, fits);
+      } else if (out_.inputs.size() < 24 && chance(r_, 60)) {
+        it->second = add_input(type);
+      }
+      return it->second;
+    };
+    for (NodeId id : piece) {
+      const Node n = graph().node(id);  // a copy: adding nodes moves the slab
+      std::vector<Value> in;
+      for (Value v : n.inputs) in.push_back(operand(v));
+      NodeId copy = is_constant(n) ? graph().add_constant(n.constant).node
+                                   : graph().add_node(*n.op, in, n.attrs, n.outputs);
+      for (uint32_t i = 0; i < n.outputs.size(); ++i) {
+        now[{id, i}] = {copy, i};
+        values_.push_back({copy, i});
+      }
+    }
+    before = std::move(now);
   }
 
   void add_results() {

@@ -5,6 +5,7 @@
 
 #include "codegen/program_source.h"
 #include "etch/autograd.h"
+#include "passes/batch.h"
 #include "runtime/eager.h"
 #include "runtime/program/evaluator.h"
 #include "runtime/program/program.h"
@@ -109,11 +110,13 @@ Engine draw_engine(Random& r) {
                                                                        : runtime::Isa::Avx2;
   e.tier = static_cast<int>(r() % 2);
   e.threads = 1 + static_cast<int>(r() % 2);
+  e.batch_all = r() % 2 == 0;
   return e;
 }
 
 std::string to_text(const Engine& e) {
-  return cat("compiled ", runtime::name(e.isa), " tier ", e.tier, " threads ", e.threads);
+  return cat("compiled ", runtime::name(e.isa), " tier ", e.tier, " threads ", e.threads,
+             e.batch_all ? " batched" : "");
 }
 
 namespace {
@@ -130,7 +133,13 @@ std::optional<Mismatch> run_engines(const Sample& sample, const std::vector<Tens
   passes::PassOptions options;
   options.context.evaluator = &evaluator;
   options.verify_each = true;
-  passes::optimize(optimized, options);
+  std::vector<passes::Pass> rows(passes::pipeline().begin(), passes::pipeline().end());
+  for (passes::Pass& row : rows) {
+    if (row.run == &passes::batch && engine.batch_all) row.run = &passes::batch_all;
+  }
+  for (const passes::PassReport& r : passes::run_passes(optimized, rows, options)) {
+    counts.batched |= r.changed && r.name == "batch";
+  }
   counts.fused_reduction = has_fused_reduction(optimized);
   if (plant.graph) plant.graph(optimized);
   runtime::Program interpreted = runtime::Program::build(optimized);

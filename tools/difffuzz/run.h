@@ -16,6 +16,7 @@ struct Engine {
   runtime::Isa isa = runtime::Isa::Avx2;
   int tier = 1;
   int threads = 1;
+  bool batch_all = false;  // batches whatever can be, not only what pays
 };
 /// Draws an engine that this machine supports.
 Engine draw_engine(Random& r);
@@ -32,6 +33,7 @@ struct Counts {
   uint64_t native_runs = 0;
   size_t fallbacks = 0;  // kernels without machine code
   bool fused_reduction = false;
+  bool batched = false;  // nodes became one
   bool special = false;  // a NaN or infinity in some result
 };
 
