@@ -1,38 +1,11 @@
 #include <algorithm>
 #include <numeric>
 
-#include "ir/registry.h"
+#include "tools/tracefuzz/operators.h"
 #include "tools/tracefuzz/program.h"
 
 namespace etch::tracefuzz {
 namespace {
-
-/// Operators by how a statement can use them, so that a new one takes part by itself.
-struct Operators {
-  std::vector<const ir::OpDef*> unary, binary, reductions, along_axis, compare;
-  Operators() {
-    for (const ir::OpDef* op : ir::all_ops()) {
-      if (op->max_operands > 2 || op->min_operands != op->max_operands || op->typed_from != 0)
-        continue;
-      if (!contains(op->info.types, DType::F32) || op->is_view()) continue;
-      const int count = op->schema->count;
-      const bool pure = op->is_elementwise() || op->kind == ir::OpKind::Composite;
-      std::vector<std::string_view> names;
-      for (int i = 0; i < count; ++i) names.push_back(op->schema->name(i));
-      auto has = [&](std::string_view n) { return std::ranges::find(names, n) != names.end(); };
-      if (op->min_operands == 1 && has("axes") && has("keepdims")) reductions.push_back(op);
-      if (op->min_operands == 1 && pure && count == 1 && has("axis")) along_axis.push_back(op);
-      if (op->min_operands == 1 && pure && count == 0) unary.push_back(op);
-      if (op->min_operands == 2 && op->is_elementwise() && count == 0) {
-        (op->result == ir::ResultType::Bool ? compare : binary).push_back(op);
-      }
-    }
-  }
-};
-const Operators& operators() {
-  static const Operators all;
-  return all;
-}
 
 /// What the generator believes of a variable; a wrong belief makes an error that both runs raise.
 struct Var {
@@ -447,14 +420,71 @@ class Generator {
     } else if (roll < 88) {
       s.kind = Kind::LoopUntil;
       s.n = {below(6), below(4), below(4), below(3)};
-    } else if (roll < 93) {
+    } else if (roll < 90) {
       s.kind = Kind::NoGrad;
-    } else {
+    } else if (roll < 94) {
       return call_inner(out, scope, depth);
+    } else {
+      return in_graph(out, scope);
     }
     s.body = inner(scope, depth);
     if (s.kind <= Kind::IfLayout && s.kind >= Kind::IfSize && chance(50))
       s.other = inner(scope, depth);
+    out.push_back(s);
+  }
+
+  /// Statements without decisions of the host, which may use all of `scope`, and the id of a
+  /// variable like `like` after them.
+  std::vector<Statement> graph_body(std::vector<Var> scope, const Var& like, int64_t& result_id) {
+    std::vector<Statement> out;
+    for (int64_t i = 1 + below(4); i > 0; --i) {
+      const int64_t roll = below(100);
+      if (roll < 55) {
+        compute(out, scope);
+      } else if (roll < 67) {
+        view(out, scope);
+      } else if (roll < 80) {
+        write(out, scope, chance(50));
+      } else if (roll < 90) {
+        other_values(out, scope);
+      } else {
+        copy(out, scope);
+      }
+    }
+    result_id = like.id;
+    for (const Var& v : scope) {
+      if (v.dims == like.dims && v.dtype == like.dtype) result_id = v.id;
+    }
+    return out;
+  }
+
+  /// Choices and loops that stay in the graph.
+  void in_graph(std::vector<Statement>& out, std::vector<Var>& scope) {
+    Var like = any(scope);
+    Statement s{.kind = Kind::Choice, .args = {any(scope).id, like.id}, .n = {below(4), 0, 0}};
+    s.real = static_cast<double>(below(5) - 2);
+    const int64_t roll = below(100);
+    const Var* xs = find(scope, [](const Var& v) { return !v.dims.empty(); });
+    if (roll < 50 || xs == nullptr) {
+      s.body = graph_body(scope, like, s.n[1]);
+      s.other = graph_body(scope, like, s.n[2]);
+    } else {
+      std::vector<Var> own = scope;
+      Var carried = like, element = *xs;
+      carried.id = next_++;
+      element.id = next_++;
+      element.dims.erase(element.dims.begin());
+      carried.parameter = carried.input = element.parameter = element.input = false;
+      s.kind = roll < 75 ? Kind::Along : Kind::Repeat;
+      s.args = {like.id, xs->id};
+      s.n = {below(2), carried.id, element.id, 0, 0};
+      own.push_back(carried);
+      if (s.kind == Kind::Along) own.push_back(element);
+      s.body = graph_body(own, carried, s.n[3]);
+      s.n[4] = own.back().id;
+    }
+    like.differentiable = gradients_;
+    scope.push_back(result(s, like));
     out.push_back(s);
   }
 

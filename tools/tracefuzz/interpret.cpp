@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "etch/autograd.h"
+#include "etch/control.h"
 #include "etch/ops.h"
 #include "runtime/eager.h"
 
@@ -193,9 +194,63 @@ class Interpreter {
         Tensor g = arg(s, 0).grad();
         return set(s, g.defined() ? g * 1 : arg(s, 0) * 2);
       }
+      case Kind::Choice:
+        w_.features |= kControl;
+        return set(s, cond(
+                          scalar_of(arg(s, 0), at(s, 0)) > s.real,
+                          [&] { return run_apart(s.body, at(s, 1)); },
+                          [&] { return run_apart(s.other, at(s, 2)); }));
+      case Kind::Repeat:
+        return set(s, repeat(s));
+      case Kind::Along:
+        return set(s, along(s));
       default:
         return call(s);
     }
+  }
+
+  /// Runs statements on variables of their own; the value of `result` after them.
+  Tensor run_apart(const std::vector<Statement>& body, int64_t result) {
+    std::vector<Tensor> before = vars_;
+    Tensor value;
+    try {
+      run(body);
+      value = var(static_cast<int>(result));
+    } catch (...) {
+      vars_ = std::move(before);
+      throw;
+    }
+    vars_ = std::move(before);
+    return value;
+  }
+  void give(int64_t id, const Tensor& t) {
+    var(static_cast<int>(id));
+    vars_[static_cast<size_t>(id)] = t;
+  }
+
+  Tensor repeat(S s) {
+    w_.features |= kControl;
+    using Counted = std::pair<Tensor, Tensor>;
+    auto go_on = [&](const Counted& v) { return logical_and(v.second<3, sum(v.first)> s.real); };
+    auto trip = [&](const Counted& v) {
+      give(at(s, 1), v.first);
+      return Counted(run_apart(s.body, at(s, 3)), v.second + 1);
+    };
+    return while_loop(go_on, trip, Counted(arg(s, 0), scalar_tensor(0, DType::I64)), {.most = 5})
+        .first;
+  }
+
+  Tensor along(S s) {
+    w_.features |= kControl;
+    auto step = [&](const Tensor& h, const Tensor& x) {
+      give(at(s, 1), h);
+      give(at(s, 2), x);
+      Tensor next = run_apart(s.body, at(s, 3));
+      return std::pair(next, sum(next));
+    };
+    const Tensor from = arg(s, 0), over = arg(s, 1);  // copies: variables move as there are more
+    auto [h, sums] = scan(step, from, over, {.reverse = at(s, 0) == 1});
+    return h + sum(sums) * 0.125;
   }
 
   Scalar number(S s) const {

@@ -17,6 +17,7 @@ enum Feature : uint32_t {
   kRandom = 8,
   kGradient = 16,
   kInnerCall = 32,
+  kControl = 64,
 };
 
 /// The host's side of a program: everything that outlives a call.

@@ -17,7 +17,7 @@ namespace {
 struct Totals {
   uint64_t programs = 0, traced = 0, refused = 0, compiled = 0, wrong = 0;
   uint64_t value_guards = 0, size_guards = 0, mutations = 0, symbols = 0, random = 0, gradients = 0,
-           inner = 0, writes = 0;
+           inner = 0, control = 0, writes = 0;
   uint64_t calls = 0, replays = 0, misses = 0, errors = 0, guarded_refusals = 0, leaves = 0;
   uint64_t kernels_run = 0, interpreted_run = 0, fallbacks = 0, eager = 0;
   std::map<std::string, uint64_t> reasons;
@@ -43,6 +43,7 @@ void add(Totals& t, const Program& p, const Counts& c) {
   t.random += (c.features & kRandom) != 0;
   t.gradients += (c.features & kGradient) != 0;
   t.inner += (c.features & kInnerCall) != 0;
+  t.control += (c.features & kControl) != 0;
   t.symbols += c.symbols;
   t.writes += c.writes;
   t.calls += c.calls;
@@ -67,9 +68,10 @@ void report(const Totals& t) {
       n(t.programs), n(t.traced), n(t.compiled), n(t.eager), n(t.refused));
   std::printf(
       "with value guards %llu, size guards %llu, mutations %llu (of captured tensors %llu), "
-      "dynamic sizes %llu, random draws %llu, gradients %llu, inner functions %llu\n",
+      "dynamic sizes %llu, random draws %llu, gradients %llu, inner functions %llu, "
+      "control flow in the graph %llu\n",
       n(t.value_guards), n(t.size_guards), n(t.mutations), n(t.writes), n(t.symbols), n(t.random),
-      n(t.gradients), n(t.inner));
+      n(t.gradients), n(t.inner), n(t.control));
   std::printf(
       "calls %llu, replays %llu, misses %llu, raising %llu, refused by a traced program %llu, "
       "leaves %llu\n",

@@ -41,6 +41,9 @@ enum class Kind : uint8_t {
   Backward,     // sum(arg).backward(), then maybe an update of the parameters
   GradOf,       // dst = grad(sum(arg), arg1)
   ReadGrad,     // dst = arg.grad(), or arg when there is none
+  Choice,       // dst = cond(a value of arg > real, body, other)
+  Repeat,       // dst = while_loop of body from arg, at most 3 trips
+  Along,        // dst = scan of body along arg1 from arg
   Call,         // dst = an inner function, itself jitted, on args
   Return,       // the args, from anywhere
 };

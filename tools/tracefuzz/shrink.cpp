@@ -8,6 +8,11 @@ bool fails(const Program& p) {
   return run(p, counts).has_value();
 }
 
+/// What runs inside a graph has variables that mean nothing outside.
+bool in_graph(const Statement& s) {
+  return s.kind == Kind::Choice || s.kind == Kind::Repeat || s.kind == Kind::Along;
+}
+
 /// Visits every list of statements; `f` may change it and answers true to stop.
 template <class F>
 bool each_block(std::vector<Statement>& block, F& f) {
@@ -29,7 +34,8 @@ bool cut_function(Program& p, size_t k) {
         return true;
       }
       for (const std::vector<Statement>* part : {&block[i].body, &block[i].other}) {
-        if (part->empty() || block[i].kind == Kind::Call || at++ != k) continue;
+        if (part->empty() || block[i].kind == Kind::Call || in_graph(block[i]) || at++ != k)
+          continue;
         std::vector<Statement> inside = *part;
         here = block.erase(here);
         block.insert(here, inside.begin(), inside.end());

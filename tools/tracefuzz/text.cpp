@@ -205,6 +205,23 @@ class Writer {
                         : at(s, 1) % 3 == 1 ? " parameters -= 0.25 * grad;"
                                             : " parameters -= input(rate) * grad;",
                         at(s, 1) % 3 != 0 && at(s, 2) % 4 == 3 ? " zero_grad();" : ""));
+      case Kind::Choice:
+        line(cat(name(s.dst), " = cond(", item(a, at(s, 0)), " > ", s.real, "): {"));
+        block(s.body);
+        line(cat("-> ", name(static_cast<int>(at(s, 1))), " } else {"));
+        block(s.other);
+        return line(cat("-> ", name(static_cast<int>(at(s, 2))), " }"));
+      case Kind::Repeat:
+        line(cat(name(s.dst), " = while_loop(sum > ", s.real, ", at most 3 times, ",
+                 name(static_cast<int>(at(s, 1))), " = ", a, ") {"));
+        block(s.body);
+        return line(cat("-> ", name(static_cast<int>(at(s, 3))), " }"));
+      case Kind::Along:
+        line(cat(name(s.dst), at(s, 0) == 1 ? " = reverse scan(" : " = scan(",
+                 name(static_cast<int>(at(s, 1))), " = ", a, ", ", name(static_cast<int>(at(s, 2))),
+                 " of ", arg(s, 1), ") {"));
+        block(s.body);
+        return line(cat("-> ", name(static_cast<int>(at(s, 3))), " }"));
       case Kind::Call: {
         std::string args;
         for (int v : s.args) args += cat(args.empty() ? "" : ", ", name(v));
