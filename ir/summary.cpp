@@ -1,4 +1,6 @@
 // The table of a graph that people read.
+#include <unordered_set>
+
 #include "ir/text.h"
 
 namespace etch::ir {
@@ -58,7 +60,11 @@ std::string heading(const Graph& g) {
                         plural(g.size() - g.inputs().size() - constants, "operator"), ", ",
                         plural(g.results().size(), "result"));
   if (size_t fused = count_if_op(g, is_fusion)) out += cat(", ", plural(fused, "fused group"));
-  out += '\n';
+  return out + "\n";
+}
+
+std::string size_lines(const Graph& g) {
+  std::string out;
   for (const SymbolRange& s : g.symbols) {
     out += cat("  ", s.symbol, ": ", s.low, " to ", s.high, "\n");
   }
@@ -91,9 +97,16 @@ std::string columns(const std::vector<Row>& rows) {
   return out;
 }
 
-}  // namespace
+/// "scan step", "cond yes | no": the operator and the graphs it runs.
+std::string control_text(const Node& n) {
+  std::string out(n.op->name());
+  for (const GraphRef& body : bodies_of(n)) {
+    out += cat(out.size() == n.op->name().size() ? ": " : " | ", body->name);
+  }
+  return out;
+}
 
-std::string summary(const Graph& g) {
+std::string table(const Graph& g) {
   std::vector<Row> rows{{"value", "operator", "result", "scope", "source", "name"}};
   std::unordered_map<NodeId, std::string> names;
   for (const GraphInput& in : g.inputs()) names[in.value.node] = in.name;
@@ -106,12 +119,32 @@ std::string summary(const Graph& g) {
     const Node& n = g.node(id);
     std::string op(n.op->name());
     if (is_fusion(n)) op = cat("fused: ", body_text(*n.body));
+    if (n.op->is_control()) op = control_text(n);
     auto name = names.find(id);
     rows.push_back({cat("%", next), op, type_text(n), g.scope(n.scope), place_text(g, n),
                     name == names.end() ? "" : name->second});
     next += n.outputs.size();
   }
-  return heading(g) + columns(rows);
+  return columns(rows);
+}
+
+}  // namespace
+
+std::string summary(const Graph& g) {
+  std::string out = heading(g) + size_lines(g) + table(g);
+  const std::vector<const Graph*> inner = nested_graphs(g);
+  std::unordered_set<const Graph*> fused;  // what they compute stands in their lines
+  auto look = [&](const Graph& in) {
+    for (NodeId id : in) {
+      if (is_fusion(in.node(id))) fused.insert(in.node(id).body.get());
+    }
+  };
+  look(g);
+  for (const Graph* i : inner) look(*i);
+  for (const Graph* i : inner) {
+    if (!fused.contains(i)) out += cat("\n", heading(*i), table(*i));
+  }
+  return out;
 }
 
 }  // namespace etch::ir
