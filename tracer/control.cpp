@@ -2,6 +2,7 @@
 #include "etch/control.h"
 
 #include <algorithm>
+#include <set>
 
 #include "etch/autograd.h"
 #include "ir/ops/control.h"
@@ -11,7 +12,7 @@
 
 namespace etch::tracer {
 
-using detail::FlatBody;
+using etch::detail::FlatBody;
 using ir::Value;
 using runtime::impl;
 
@@ -70,7 +71,10 @@ class Bodies {
     }
     bodies_.push_back(recorder.finish_body(results, captures_));
     names_.push_back(std::move(name));
+    last_results_ = std::move(results);
   }
+  /// What the last function that was recorded gave.
+  const std::vector<Tensor>& last_results() const { return last_results_; }
 
   size_t results(size_t body) const { return bodies_[body].results; }
   bool writes(size_t body) const { return !bodies_[body].written.empty(); }
@@ -111,12 +115,29 @@ class Bodies {
     return g;
   }
 
+  /// The operands for these inputs. A backward pass needs changed captures as they were.
   std::vector<Tensor> tensors(std::span<const Slot> slots) const {
     std::vector<Tensor> out;
     for (const Slot& s : slots) {
       out.push_back(s.capture ? captures_.tensors[s.index] : operands_[s.index].tensor);
     }
+    if (!runtime::needs_tape(out)) return out;
+    for (size_t i = 0; i < out.size(); ++i) {
+      if (slots[i].capture && is_written(slots[i].index)) out[i] = out[i].clone();
+    }
     return out;
+  }
+
+  /// Whether the same captures take part in gradients in both bodies.
+  bool same_gradients() const {
+    auto tracked = [&](const BodyData& b) {
+      std::set<size_t> out;
+      for (size_t c : b.captured) {
+        if (runtime::needs_tape({&captures_.tensors[c], 1})) out.insert(c);
+      }
+      return out;
+    };
+    return tracked(bodies_[0]) == tracked(bodies_[1]);
   }
 
   /// Puts new values into the captures of `slots`.
@@ -145,6 +166,7 @@ class Bodies {
   Captures captures_;
   std::vector<BodyData> bodies_;
   std::vector<std::string> names_;
+  std::vector<Tensor> last_results_;
 };
 
 std::vector<Slot> own(size_t from, size_t to) {
@@ -169,47 +191,46 @@ std::vector<Tensor> apply(const typename Op::Attrs& attrs, std::span<const Tenso
 
 bool truth(const Tensor& predicate) { return *static_cast<const bool*>(impl(predicate).data); }
 
+bool is_predicate(const Tensor& t) { return is_bool(impl(t).dtype) && impl(t).sizes.empty(); }
+
 void require_predicate(const Tensor& predicate, std::string_view op) {
   runtime::require_defined(predicate, op);
   const runtime::TensorImpl& p = impl(predicate);
-  if (is_bool(p.dtype) && p.sizes.empty()) return;
+  if (is_predicate(predicate)) return;
   fail(op, cat("expected one bool of rank 0 as the condition, got ", p.dtype, p.sizes),
        "Compare, and reduce to one value", current_loc());
 }
 
-}  // namespace
-
-}  // namespace etch::tracer
-
-namespace etch::detail {
-
-using namespace tracer;
-
-std::vector<Tensor> cond_flat(const Tensor& predicate, const FlatBody& yes, const FlatBody& no,
-                              SourceLoc loc) {
-  runtime::At at(loc);
-  runtime::KeepLine keep_line;
-  require_predicate(predicate, "cond");
+/// Runs the branch that the value chooses; the other one need not even be possible.
+std::vector<Tensor> run_chosen(const Tensor& predicate, const FlatBody& yes, const FlatBody& no) {
   Bodies bodies("cond");
-  if (outer_recording() == nullptr) {  // the other one need not even be possible
-    const bool chosen = truth(predicate);
-    bodies.record(chosen ? yes : no, chosen ? "cond.yes" : "cond.no");
-    const std::vector<Slot> written = bodies.captures(true), rest = bodies.captures(false);
-    const size_t count = bodies.results(0);
-    const std::vector<Slot> inputs = written + rest;
-    std::vector<Tensor> out =
-        apply<ir::CallFunction>({bodies.closed(0, inputs, own(0, count) + written)},
-                                bodies.tensors(inputs), count + written.size());
-    bodies.write_back(written, std::span(out).subspan(count));
-    out.resize(count);
-    return out;
-  }
+  const bool chosen = truth(predicate);
+  bodies.record(chosen ? yes : no, chosen ? "cond.yes" : "cond.no");
+  const std::vector<Slot> written = bodies.captures(true), rest = bodies.captures(false);
+  const size_t count = bodies.results(0);
+  const std::vector<Slot> inputs = written + rest;
+  std::vector<Tensor> out =
+      apply<ir::CallFunction>({bodies.closed(0, inputs, own(0, count) + written)},
+                              bodies.tensors(inputs), count + written.size());
+  bodies.write_back(written, std::span(out).subspan(count));
+  out.resize(count);
+  return out;
+}
+
+std::vector<Tensor> run_both(const Tensor& predicate, const FlatBody& yes, const FlatBody& no) {
+  Bodies bodies("cond");
   bodies.record(yes, "cond.yes");
   bodies.record(no, "cond.no");
+  GraphRecorder* outer = outer_recording();
+  if (outer->is_jit() && !bodies.same_gradients()) {
+    // Which tensors get gradients is the host's to see: a course for each branch.
+    outer->host_number(predicate, truth(predicate), false, current_loc());
+    return run_chosen(predicate, yes, no);
+  }
   const size_t count = bodies.results(0);
   if (bodies.results(1) != count) {
     fail("cond", cat("one branch returns ", count, " tensors, the other ", bodies.results(1)),
-         "Return the same structure from both", loc);
+         "Return the same structure from both", current_loc());
   }
   const std::vector<Slot> written = bodies.captures(true),
                           inputs = written + bodies.captures(false);
@@ -224,22 +245,27 @@ std::vector<Tensor> cond_flat(const Tensor& predicate, const FlatBody& yes, cons
   return out;
 }
 
-std::vector<Tensor> while_flat(const FlatBody& condition, const FlatBody& body,
-                               const std::vector<Tensor>& init, const WhileOptions& options,
-                               SourceLoc loc) {
-  runtime::At at(loc);
-  runtime::KeepLine keep_line;
+std::vector<Tensor> run_while(const FlatBody& condition, const FlatBody& body,
+                              const std::vector<Tensor>& init, const WhileOptions& options,
+                              bool eager) {
   Bodies bodies("while_loop");
   for (const Tensor& t : init) bodies.add_operand(t, cat("carried", &t - init.data()));
   bodies.record(condition, "while.condition");
   if (bodies.writes(0)) {
-    fail("while_loop", "the condition changes a tensor", "Change it in the body", loc);
+    fail("while_loop", "the condition changes a tensor", "Change it in the body", current_loc());
+  }
+  const std::vector<Tensor>& test = bodies.last_results();
+  const bool known = test.size() == 1 && is_predicate(test[0]);  // the operator says what is wrong
+  if (eager && known && !truth(test[0])) {  // the body need not even be possible
+    std::vector<Tensor> out;
+    for (const Tensor& t : init) out.push_back(t.clone());
+    return out;
   }
   bodies.record(body, "while.body");
   const size_t count = init.size();
   if (bodies.results(1) != count) {
     fail("while_loop", cat("the body returns ", bodies.results(1), " tensors for ", count),
-         "Return the structure of the initial value", loc);
+         "Return the structure of the initial value", current_loc());
   }
   const std::vector<Slot> written = bodies.captures(true), carried = own(0, count) + written;
   const std::vector<Slot> inputs = carried + bodies.captures(false);
@@ -256,13 +282,10 @@ std::vector<Tensor> while_flat(const FlatBody& condition, const FlatBody& body,
   return out;
 }
 
-std::vector<Tensor> scan_flat(const FlatBody& step, const std::vector<Tensor>& init,
-                              const std::vector<Tensor>& sequences, const ScanOptions& options,
-                              SourceLoc loc) {
-  runtime::At at(loc);
-  runtime::KeepLine keep_line;
+std::vector<Tensor> run_scan(const FlatBody& step, const std::vector<Tensor>& init,
+                             const std::vector<Tensor>& sequences, const ScanOptions& options) {
   if (sequences.empty()) {
-    fail("scan", "there is no sequence", "Scan over arange() to count steps", loc);
+    fail("scan", "there is no sequence", "Scan over arange() to count steps", current_loc());
   }
   Bodies bodies("scan");
   for (const Tensor& t : init) bodies.add_operand(t, cat("carried", &t - init.data()));
@@ -272,7 +295,8 @@ std::vector<Tensor> scan_flat(const FlatBody& step, const std::vector<Tensor>& i
     runtime::require_defined(t, "scan");
     ir::TensorType type = type_seen(t);
     if (type.rank() == 0) {
-      fail("scan", cat("sequence ", number, " is one value"), "Give it a first axis", loc);
+      fail("scan", cat("sequence ", number, " is one value"), "Give it a first axis",
+           current_loc());
     }
     if (number == 0) length = type.shape[0];
     type.shape.erase(0);
@@ -290,7 +314,7 @@ std::vector<Tensor> scan_flat(const FlatBody& step, const std::vector<Tensor>& i
   const size_t own_carried = init.size(), count = bodies.results(0);
   if (count < own_carried) {
     fail("scan", cat("the step returns ", count, " tensors, but carries ", own_carried),
-         "Return a pair: the carried value and a result", loc);
+         "Return a pair: the carried value and a result", current_loc());
   }
   const std::vector<Slot> written = bodies.captures(true), carried = own(0, own_carried) + written;
   const std::vector<Slot> inputs =
@@ -309,6 +333,55 @@ std::vector<Tensor> scan_flat(const FlatBody& step, const std::vector<Tensor>& i
   bodies.write_back(written, {first_written, after_written});
   out.erase(first_written, after_written);
   return out;
+}
+
+/// Runs f(false) inside a recording. What raises there need not raise eagerly (a branch that is not
+/// taken): in jit the recording ends then, and f(true) tells.
+template <class F>
+std::vector<Tensor> recorded_or_eager(F&& f) {
+  GraphRecorder* outer = outer_recording();
+  if (outer == nullptr) return f(true);
+  try {
+    return f(false);
+  } catch (const UserError& e) {
+    if (!outer->give_up(e.what())) throw;
+  }
+  return f(true);
+}
+
+}  // namespace
+
+}  // namespace etch::tracer
+
+namespace etch::detail {
+
+using namespace tracer;
+
+std::vector<Tensor> cond_flat(const Tensor& predicate, const FlatBody& yes, const FlatBody& no,
+                              SourceLoc loc) {
+  runtime::At at(loc);
+  runtime::KeepLine keep_line;
+  require_predicate(predicate, "cond");
+  return recorded_or_eager([&](bool eager) {
+    return eager ? run_chosen(predicate, yes, no) : run_both(predicate, yes, no);
+  });
+}
+
+std::vector<Tensor> while_flat(const FlatBody& condition, const FlatBody& body,
+                               const std::vector<Tensor>& init, const WhileOptions& options,
+                               SourceLoc loc) {
+  runtime::At at(loc);
+  runtime::KeepLine keep_line;
+  return recorded_or_eager(
+      [&](bool eager) { return run_while(condition, body, init, options, eager); });
+}
+
+std::vector<Tensor> scan_flat(const FlatBody& step, const std::vector<Tensor>& init,
+                              const std::vector<Tensor>& sequences, const ScanOptions& options,
+                              SourceLoc loc) {
+  runtime::At at(loc);
+  runtime::KeepLine keep_line;
+  return recorded_or_eager([&](bool) { return run_scan(step, init, sequences, options); });
 }
 
 }  // namespace etch::detail

@@ -122,6 +122,13 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   void add_operand(const Tensor& t, std::string name, ir::TensorType type);
   /// The body's graph, complete, and what it captured.
   BodyData finish_body(std::span<const Tensor> results, Captures& captures);
+  bool is_jit() const { return mode_ == RecordMode::Jit; }
+  /// In jit ends the recording; elsewhere the answer is no.
+  bool give_up(const std::string& reason) {
+    if (mode_ != RecordMode::Jit) return false;
+    data_.refusal = reason;
+    return true;
+  }
   /// The type of a tensor as this recording sees it, with symbolic sizes.
   ir::TensorType type_of(const Tensor& t);
   /// Whether the recording was given up; then everything is as outside a trace.

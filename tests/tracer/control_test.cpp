@@ -162,6 +162,61 @@ TEST_CASE("a branch changes captured tensors when it is taken, and only then", "
   CHECK(run_all([&](const Tensor& x) { return compiled(x); }) == eager);
 }
 
+TEST_CASE("a tensor of the other branch gets no gradient, compiled neither", "[control]") {
+  Tensor a = tensor<float>({2, 3}).requires_grad_(), b = tensor<float>({5, 7}).requires_grad_();
+  auto f = [&](const Tensor& x) {
+    a.set_grad(Tensor());
+    b.set_grad(Tensor());
+    Tensor y = cond(sum(x) > 0, [&] { return a * x; }, [&] { return b - x; });
+    sum(y).backward();
+    return y.detach();
+  };
+  Jit g = jit(f, {"x"});
+  for (float v : {1.F, 2.F, -1.F, -2.F, 3.F, -3.F}) {
+    Tensor x = tensor<float>({v, v});
+    g({&x, 1});
+    CHECK(a.grad().defined() == (v > 0));
+    CHECK(b.grad().defined() == (v < 0));
+    if (v > 0) CHECK(a.grad().to_vector<float>() == Floats{v, v});
+  }
+  CHECK(g.stats().leaves == 2);
+  CHECK(g.stats().eager_because.empty());
+}
+
+TEST_CASE("what a body drew or changed is found again by its gradient", "[control]") {
+  Tensor w = tensor<float>({2, 3}).requires_grad_();
+  Tensor scale = tensor<float>({4});
+  Generator rng(3), same(3);
+  auto f = [&] {
+    return cond(
+        sum(scale) > 0,
+        [&] {
+          Tensor y = w * rand({2}, rng) * scale;
+          scale.mul_(full({1}, -1));
+          return y;
+        },
+        [&] { return w * 1; });
+  };
+  Tensor y = f();
+  Tensor want = rand({2}, same) * 4;
+  CHECK(same_bits(grad(sum(y), w), want));
+  CHECK(scale.to_vector<float>() == Floats{-4});
+}
+
+TEST_CASE("in jit a branch that fails where eager would not run it keeps the call eager",
+          "[control]") {
+  Tensor table = tensor<float>({10, 20, 30});
+  auto f = [&](const Tensor& index) {
+    return cond(
+        sum(index) < 3, [&] { return gather(table, index, 0); }, [&] { return zeros({1}); });
+  };
+  Jit g = jit(f, {"index"});
+  for (int64_t i : {1, 7, 2, 9}) {
+    Tensor index = tensor<int64_t>({i});
+    CHECK(g({&index, 1})[0].to_vector<float>() == f(index).to_vector<float>());
+  }
+}
+
 TEST_CASE("scan is the loop over the first axis, in both directions and of any length",
           "[control]") {
   Rnn rnn;
@@ -341,7 +396,7 @@ TEST_CASE("what does not fit is an error with both types", "[control]") {
     });
   };
   CHECK_THAT(traced([&] { return zeros({3}); }), Contains("f32[2]") && Contains("f32[3]"));
-  CHECK_THROWS_WITH(while_loop([](const Tensor& v) { return sum(v) < 3; },
+  CHECK_THROWS_WITH(while_loop([](const Tensor& v) { return sum(v) < 5; },
                                [](const Tensor& v) { return v.to(DType::F64); }, x),
                     Contains("carried value 0 is f32[2] and f64[2]"));
   CHECK_THROWS_WITH(scan([](const Tensor& h, const Tensor& e) { return Pair(h, e); }, x,
