@@ -92,12 +92,12 @@ struct SchemaOf<A, std::index_sequence<I...>> {
   static constexpr AttrSchema::FieldInfo info(const Field<C, T>& f) {
     return {f.name, index_of<T>(static_cast<const AttrValue*>(nullptr))};
   }
-  static constexpr AttrSchema::FieldInfo infos[sizeof...(I) + 1] = {
-      info(std::get<I>(A::fields()))..., {}};
+  static constexpr auto all = A::fields();
+  static constexpr AttrSchema::FieldInfo infos[sizeof...(I) + 1] = {info(std::get<I>(all))..., {}};
   static void* field(void* attrs, int i) {
     void* out = nullptr;
     A& a = *static_cast<A*>(attrs);
-    ((i == I ? void(out = &(a.*std::get<I>(A::fields()).member)) : void()), ...);
+    ((i == I ? void(out = &(a.*std::get<I>(all).member)) : void()), ...);
     return out;
   }
   static constexpr AttrSchema schema{
