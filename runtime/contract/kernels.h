@@ -9,7 +9,7 @@ namespace etch::runtime::contract {
 /// Depth of a chunk as the kernels see it; equals kChunk of reference.h.
 inline constexpr int64_t kDepth = 512;
 
-/// C[m x n] = A x B (first chunk) or C += A x B (later chunks), with k <= kDepth.
+/// C[m x n] = A x B (first chunk) or C += A x B (later chunks), with 1 <= k <= kDepth.
 /// A is row i at a + i * a_row, column p at p * a_col; or, when a_tile != 0, packed row tiles:
 /// tile t (see row_tiles()) at a + t * a_tile, holding [p][a_col rows].
 /// B is panels of nr columns: panel q at b + q * b_panel, row p at p * b_row. With b_padded every

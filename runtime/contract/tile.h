@@ -25,8 +25,16 @@ struct TileArgs {
 /// Rows of B between a prefetch and its use: about a hundred cycles.
 constexpr int kAhead(int rows) { return rows >= 8 ? 8 : rows >= 4 ? 16 : 32; }
 
-/// One chain per output over p = 0 .. k - 1 from +0, then C = chain or C += chain. Columns beyond
-/// kNv vectors belong to the next panel.
+/// The next row of C. The compiler must not see through it: it would compute the addresses of all
+/// rows beforehand, more than there are registers.
+template <class T>
+void next_row(T*& c, int64_t c_row) {
+  c += c_row;
+  __asm__("" : "+r"(c));
+}
+
+/// One chain per output over p = 0 .. k - 1 from +0, k at least 1, then C = chain or C += chain.
+/// Columns beyond kNv vectors belong to the next panel.
 template <class V, int kRows, int kCols, TileKind kKind>
 void tile(const TileArgs<typename V::T>& t) {
   using T = typename V::T;
@@ -37,11 +45,14 @@ void tile(const TileArgs<typename V::T>& t) {
     const int64_t left = t.cols - j * V::kWidth;
     mask[j] = V::lanes(0, left < V::kWidth ? left : V::kWidth);
   }
+  // Read once: a store of vectors may alias anything.
+  const int64_t k = t.k, c_row = t.c_row;
+  const bool first = t.first;
   T* c = t.c;
   ETCH_UNROLL(16)
-  for (int i = 0; i < kRows; ++i) {
-    __builtin_prefetch(c + i * t.c_row, 1);
-    if (kCols > 1) __builtin_prefetch(c + i * t.c_row + V::kWidth, 1);
+  for (int i = 0; i < kRows; ++i, next_row(c, c_row)) {
+    __builtin_prefetch(c, 1);
+    if (kCols > 1) __builtin_prefetch(c + V::kWidth, 1);
     ETCH_UNROLL(4)
     for (int j = 0; j < kCols; ++j) acc[i][j] = V::zero();
   }
@@ -56,7 +67,8 @@ void tile(const TileArgs<typename V::T>& t) {
   const T* a3 = a + group;
   const T* a6 = a3 + group;
   const T* a9 = a6 + group;
-  for (int64_t p = 0; p < t.k; ++p) {
+  int64_t p = 0;
+  do {
     typename V::Reg bv[kCols];
     ETCH_UNROLL(4)
     for (int j = 0; j < kCols; ++j) {
@@ -78,15 +90,22 @@ void tile(const TileArgs<typename V::T>& t) {
       a9 += a_col;
     }
     b += b_row;
-  }
-  ETCH_UNROLL(16)
-  for (int i = 0; i < kRows; ++i) {
-    ETCH_UNROLL(4)
-    for (int j = 0; j < kCols; ++j) {
-      T* out = c + i * t.c_row + j * V::kWidth;
-      if (!t.first) acc[i][j] = V::add(V::load(out, mask[j]), acc[i][j]);
-      V::store(out, acc[i][j], mask[j]);
+  } while (++p < k);
+  if (!first) {
+    c = t.c;
+    ETCH_UNROLL(16)
+    for (int i = 0; i < kRows; ++i, next_row(c, c_row)) {
+      ETCH_UNROLL(4)
+      for (int j = 0; j < kCols; ++j) {
+        acc[i][j] = V::add(V::load(c + j * V::kWidth, mask[j]), acc[i][j]);
+      }
     }
+  }
+  c = t.c;
+  ETCH_UNROLL(16)
+  for (int i = 0; i < kRows; ++i, next_row(c, c_row)) {
+    ETCH_UNROLL(4)
+    for (int j = 0; j < kCols; ++j) V::store(c + j * V::kWidth, acc[i][j], mask[j]);
   }
 }
 
