@@ -6,6 +6,9 @@ etch_public_includes(etch_rt)
 # Calls within the library go straight, and what nobody outside refers to is not exported.
 target_link_options(etch_rt PRIVATE -Wl,-O1 -Wl,-Bsymbolic-functions -Wl,--gc-sections
   -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/etch_rt.map)
+if(ETCH_LTO)
+  target_link_options(etch_rt PRIVATE -flto=auto -Os)
+endif()
 # Addresses to relocate as a bitmap, a thirtieth of the space, where the C library reads it.
 include(CheckCXXSourceCompiles)
 check_cxx_source_compiles("#include <features.h>

@@ -28,8 +28,12 @@ function(etch_runtime_flags name)
     return()
   endif()
   # Clones of inline functions, which that analysis makes, are not merged across files.
-  target_compile_options(${name} PRIVATE -Os $<$<CXX_COMPILER_ID:GNU>:-fno-ipa-sra>)
+  target_compile_options(${name} PRIVATE -Os ${ETCH_LTO} $<$<CXX_COMPILER_ID:GNU>:-fno-ipa-sra>)
   set(vectorised -O2 -ftree-vectorize -fvect-cost-model=dynamic)
+  # Not optimised at link time: what eager operators pass through, to keep its small functions inline;
+  # and the registry, whose template instances other libraries refer to.
+  set(apart
+    "^(attrs|dim|execute|interp/plan|isa|operators|registry|scope|tape|tensor|type|var)\\.cpp$")
   # Nothing throws through loops and tiles: they need no tables for unwinding.
   set(leaf -fno-exceptions -fno-asynchronous-unwind-tables)
   foreach(source IN LISTS ARGN)
@@ -40,13 +44,19 @@ function(etch_runtime_flags name)
       set(options ${vectorised} ${leaf}
           $<$<CXX_COMPILER_ID:GNU>:--param=vect-epilogues-nomask=0>)
     elseif(source MATCHES "kernels_avx[0-9]+\\.cpp$")
-      set(options -O3 ${leaf})
+      # A second loop for neighbours in memory would be the same instructions.
+      set(options -O3 ${leaf} $<$<CXX_COMPILER_ID:GNU>:-fno-version-loops-for-strides>)
     elseif(source MATCHES "contract/")
       set(options ${vectorised})
     elseif(source MATCHES "^(interp/(interp|runner|walk)|allocator|copy|contractions|direct|eager|tensor_impl|threads)")
       set(options -O2)
+    elseif(source MATCHES "${apart}")
+      set(options -Os)
     else()
       continue()
+    endif()
+    if(ETCH_LTO)
+      list(APPEND options -fno-lto)
     endif()
     set_property(SOURCE ${source} APPEND PROPERTY COMPILE_OPTIONS ${options})
     set_property(SOURCE ${source} PROPERTY SKIP_PRECOMPILE_HEADERS ON)

@@ -14,7 +14,7 @@ from common import finish, root
 FOLDERS = ("ir/", "runtime/", "passes/", "codegen/", "tracer/", "onnx_export/", "tools/")
 # Flags of GCC that clang does not take.
 GCC_ONLY = ("-Wshadow=local", "-fpch-preprocess", "-Winvalid-pch", "-Werror",
-            "-fext-numeric-literals", "-fvect-cost-model=dynamic")
+            "-fext-numeric-literals", "-fvect-cost-model=dynamic", "-fno-version-loops-for-strides")
 
 
 def clang_command(entry):
