@@ -23,16 +23,17 @@ constexpr size_t kFewPieces = 64;
 
 // What things cost, in launches of a kernel.
 constexpr double kFusedOperator = 0.3;  // an operator that becomes part of a kernel
+constexpr double kHandedOut = 0.5;      // one that is read by itself after all
 constexpr double kPiece = 0.05;         // an operand of a concat
 constexpr double kBytes = 1.0 / 4096;   // copied
 
 class Batcher {
  public:
   Batcher(Graph& g, bool weigh)
-      : g_(g), weigh_(weigh), home_(g.capacity()), height_(g.capacity()) {}
+      : g_(g), weigh_(weigh), home_(g.capacity()), height_(g.capacity()), position_(g.capacity()) {}
 
   bool run() {
-    measure_heights();
+    look();
     for (BatchGroup& group : batch_schedule(g_)) {
       if (group.members.size() > 1) plan(group);
     }
@@ -45,8 +46,12 @@ class Batcher {
     }
     if (gone.empty()) return false;
     join_rows();
+    join_scatters();
     for (NodeId id : gone) hand_out(id);
-    for (size_t i = gone.size(); i-- > 0;) g_.erase(gone[i]);
+    // Last first: use lists are searched from the end.
+    std::sort(gone.begin(), gone.end(),
+              [&](NodeId a, NodeId b) { return position_[a] > position_[b]; });
+    for (NodeId id : gone) g_.erase(id);
     operands_first(g_);
     return true;
   }
@@ -79,7 +84,9 @@ class Batcher {
     bool follows(const Spot& o) const { return same_base(o) && row == o.row + 1; }
   };
 
-  void measure_heights() {
+  void look() {
+    uint32_t position = 0;
+    for (NodeId id : g_) position_[id] = position++;
     for (NodeId id = g_.last(); id != kNoNode; id = g_.node(id).prev) {
       for (Value v : g_.node(id).inputs) {
         height_[v.node] = std::max(height_[v.node], height_[id] + 1);
@@ -89,7 +96,7 @@ class Batcher {
   }
 
   Spot spot(Value v) const {
-    const Home& h = home_[v.node];
+    const Home h = home_at(v.node);
     if (h.plan != kNone) return {Spot::Row, h.plan, {}, h.row};
     const Node& n = g_.node(v.node);
     if (n.op != &op_def<Slice>()) return {};
@@ -230,10 +237,26 @@ class Batcher {
     }
   }
 
+  /// Members that would have been part of the kernel that reads them.
+  size_t handed_out(const Plan& p) const {
+    NodeId made = p.members.front();
+    while (g_.node(made).op->is_view()) made = g_.node(made).inputs[0].node;
+    OpKind kind = g_.node(made).op->kind;
+    if (kind != OpKind::Elementwise && kind != OpKind::Reduction) return 0;
+    return static_cast<size_t>(std::count_if(p.members.begin(), p.members.end(), [&](NodeId id) {
+      const std::vector<Use>& uses = g_.node(id).uses;
+      return std::any_of(uses.begin(), uses.end(),
+                         [&](const Use& u) { return home_[u.user].plan == kNone; });
+    }));
+  }
+
   /// Whole regions, for what is stacked stays stacked.
   void decide() {
     std::vector<double> gain(plans_.size());
-    for (uint32_t i = 0; i < plans_.size(); ++i) gain[region_of(i)] += plans_[i].gain;
+    for (uint32_t i = 0; i < plans_.size(); ++i) {
+      gain[region_of(i)] +=
+          plans_[i].gain - kHandedOut * static_cast<double>(handed_out(plans_[i]));
+    }
     for (uint32_t i = 0; i < plans_.size(); ++i) {
       plans_[i].accepted = !weigh_ || gain[region_of(i)] > 0;
       if (plans_[i].accepted) continue;
@@ -381,6 +404,82 @@ class Batcher {
     }
   }
 
+  /// One row added to zeros, at one index.
+  bool is_one_row_scatter(NodeId id) const {
+    const Node& n = g_.node(id);
+    if (n.op != &op_def<IndexAdd>() || n.outputs[0].rank() == 0) return false;
+    const Shape& indices = g_.type(n.inputs[1]).shape;
+    return indices.size() == 1 && indices[0].is(1) && is_static(n.outputs[0].shape) &&
+           normalize_axis("index_add", n.attrs.as<IndexAdd::Attrs>().axis, n.outputs[0].rank()) ==
+               0;
+  }
+  bool read_once(Value v) const {
+    return g_.node(v.node).uses.size() == 1 && !results_.contains(v.node);
+  }
+
+  /// A sum of scatters of one row each, such as a gradient in an embedding table, is one scatter of
+  /// all rows: it begins at +0 and adds in the order of its rows, and the zeros that the sum adds
+  /// elsewhere change nothing, for no partial sum is -0.
+  void join_scatters() {
+    std::unordered_map<NodeId, std::vector<NodeId>> terms;  // of values that are such sums
+    std::vector<NodeId> ends;
+    for (NodeId id : g_) {
+      const Node& n = g_.node(id);
+      if (home_at(id).plan != kNone) continue;
+      if (is_one_row_scatter(id)) terms[id] = {id};
+      if (n.op != &op_def<Add>()) continue;
+      auto sum = terms.find(n.inputs[0].node), one = terms.find(n.inputs[1].node);
+      if (sum == terms.end() || one == terms.end() || sum == one) continue;
+      if (one->second.size() != 1) std::swap(sum, one);
+      const Node &first = g_.node(sum->second.front()), &next = g_.node(one->second.front());
+      bool fits = one->second.size() == 1 && read_once({sum->first, 0}) &&
+                  read_once({one->first, 0}) && first.attrs == next.attrs &&
+                  same_type(first.outputs[0], next.outputs[0]) &&
+                  same_type(g_.type(first.inputs[1]), g_.type(next.inputs[1]));
+      if (!fits) continue;
+      std::vector<NodeId> all = std::move(sum->second);
+      all.push_back(one->second.front());
+      terms.erase(n.inputs[0].node);
+      terms.erase(n.inputs[1].node);
+      terms[id] = std::move(all);
+      ends.push_back(id);
+    }
+    for (NodeId id : ends) {
+      auto found = terms.find(id);
+      if (found != terms.end()) join_scatter(id, found->second);
+    }
+  }
+
+  void join_scatter(NodeId sum, const std::vector<NodeId>& terms) {
+    const Node first = g_.node(terms.front());  // a copy: emitting moves the slab
+    const auto count = static_cast<int64_t>(terms.size());
+    std::vector<Value> rows, indices;
+    for (NodeId id : terms) {
+      rows.push_back(g_.node(id).inputs[0]);
+      indices.push_back(g_.node(id).inputs[1]);
+    }
+    g_.set_origin(first.scope, first.loc);
+    Shape shape = g_.type(rows[0]).shape;
+    shape[0] = Dim(count);
+    const Value in[] = {emit_reshape(g_, gather(rows), shape),
+                        emit_reshape(g_, gather(indices), {Dim(count)})};
+    Value joined = emit_node(g_, *first.op, in, first.attrs);
+    g_.set_origin(0, 0);
+    g_.replace_uses({sum, 0}, joined);
+    // The sum and what only it read; the last first.
+    std::vector<NodeId> dead{sum};
+    while (!dead.empty()) {
+      NodeId id = dead.back();
+      dead.pop_back();
+      bool scatter = g_.node(id).op == first.op;
+      const SmallVec<Value, 4> operands = g_.node(id).inputs;
+      g_.erase(id);
+      for (Value v : operands) {
+        if (!scatter) dead.push_back(v.node);
+      }
+    }
+  }
+
   Home home_at(NodeId id) const { return id < home_.size() ? home_[id] : Home{}; }
 
   /// Gives what reads a member, and is none itself, a view of its row.
@@ -401,6 +500,7 @@ class Batcher {
   bool weigh_;
   std::vector<Home> home_;        // per node of the graph before
   std::vector<uint32_t> height_;  // nodes on the longest way to a result
+  std::vector<uint32_t> position_;
   std::unordered_set<NodeId> results_;
   std::vector<Plan> plans_;  // in an order that can be run
 };

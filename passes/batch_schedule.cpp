@@ -25,6 +25,8 @@ uint64_t mix_type(uint64_t h, const TensorType& t) {
 
 /// What describes a node goes back over at most this many operators.
 constexpr uint32_t kMaxAge = 24;
+/// Operands that are looked at one by one; more have only concats.
+constexpr size_t kFewOperands = 4;
 
 /// Says which nodes are alike, by a number each. Two that are not may get the same one by chance,
 /// so whoever relies on it compares.
@@ -126,14 +128,16 @@ class Kinds {
     Info& info = nodes_[id];
     if (is_alone(id)) return;
     const Node& n = g_.node(id);
-    const bool plain = is_barrier(n);
+    const bool plain = is_barrier(n), few = n.inputs.size() <= kFewOperands;
     uint64_t h = info.plain;
     for (size_t i = 0; i < n.inputs.size(); ++i) {
       Value v = n.inputs[i];
-      size_t same = 0;
-      while (!(n.inputs[same] == v)) ++same;
-      h = mix(h, same);
-      if (n.inputs.size() <= 4 && is_shared(id, i)) {
+      if (few) {  // which of them are the same value
+        size_t same = 0;
+        while (!(n.inputs[same] == v)) ++same;
+        h = mix(h, same);
+      }
+      if (few && is_shared(id, i)) {
         h = mix(h, mix(ValueHash{}(v), 1));
       } else if (!plain && !from_elsewhere(info, v.node) && nodes_[v.node].age < kMaxAge) {
         h = mix(h, nodes_[v.node].kind);

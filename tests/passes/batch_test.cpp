@@ -19,6 +19,7 @@
 #include "tests/support/op_call.h"
 #include "tools/zoo/bilstm.h"
 #include "tools/zoo/treelstm.h"
+#include "tools/zoo/zoo.h"
 
 using namespace etch;
 using namespace etch::test;
@@ -213,6 +214,48 @@ TEST_CASE("sentences of different lengths take one product a step", "[batch]") {
   CHECK(p.after == 1 + 9);     // the words' at once, then one for each step
 }
 
+TEST_CASE("a table's gradient is one scatter of all rows that were looked up", "[batch]") {
+  const std::vector<int64_t> words = {3, 0, 3, 5, 0, 3, 9, 1};
+  const auto count_of = static_cast<int64_t>(words.size());
+  for (DType type : {DType::F32, DType::F64}) {
+    CAPTURE(name(type));
+    struct Table : nn::Module {
+      Tensor table;
+      Table(DType t, Generator& rng) { table = add_parameter("table", randn({10, 4}, rng, t)); }
+    };
+    Generator rng(8);
+    Table net(type, rng);
+    optim::SGD sgd(net.parameters(), 0.5);
+    // Rows that are +0 and -0 times something: zeros of both signs come together in the sums.
+    Tensor scale =
+        from_vector(std::vector<double>{1, -1, 0, -0.0, -0.0, 2, -0.0, 1e-320}, {count_of, 1})
+            .to(type);
+    auto step = [&](std::span<const Tensor> in) {
+      Tensor total;
+      for (int64_t i = 0; i < count_of; ++i) {
+        Tensor row = tanh(index_select(net.table, in[0].narrow(0, i, 1)) * in[1].narrow(0, i, 1));
+        total = i == 0 ? sum(row) : total + sum(row);
+      }
+      sgd.zero_grad();
+      total.backward();
+      Tensor gradient = net.table.grad().detach();
+      sgd.step();
+      return std::vector<NamedTensor>{{"loss", total.detach()}, {"gradient", gradient}};
+    };
+    std::vector<NamedTensor> state = net.state();
+    state.insert(state.end(), sgd.state().begin(), sgd.state().end());
+    check_function(step, {from_bytes(words.data(), Sizes{count_of}, DType::I64), scale}, state);
+    TraceOptions options;
+    options.state = state;
+    options.check = false;
+    Trace t = trace_flat(
+        step, {{"words", from_bytes(words.data(), Sizes{count_of}, DType::I64)}, {"scale", scale}},
+        options);
+    CHECK(count(optimized(t.graph(), {"batch", "fuse"}), "index_add") == words.size());
+    CHECK(count(optimized(t.graph(), {"fuse"}), "index_add") == 1);
+  }
+}
+
 TEST_CASE("every operator that batches keeps its bits, whichever operands are shared", "[batch]") {
   size_t batched = 0, cases = 0;
   for (const ir::OpDef* op : ir::all_ops()) {
@@ -293,6 +336,20 @@ TEST_CASE("a graph without repetition stays as it is", "[batch]") {
   std::string before = ir::print(g);
   CHECK_FALSE(passes::batch(g, {}));
   CHECK(ir::print(g) == before);
+}
+
+TEST_CASE("the zoo's other models stay as they are", "[batch]") {
+  for (const ModelEntry& entry : zoo::models()) {
+    if (entry.name == "treelstm" || entry.name == "bilstm") continue;
+    INFO(entry.name);
+    Model model = entry.make(ModelParameters(entry.parameters));
+    TraceOptions options;
+    options.state = model.state;
+    options.check = false;
+    ir::Graph g =
+        optimized(trace_flat(model.function, model.inputs, options).graph(), {"batch", "fuse"});
+    CHECK_FALSE(passes::batch(g, {}));
+  }
 }
 
 TEST_CASE("products that fill the machine, and what costs more to gather, are left alone",
