@@ -67,6 +67,15 @@ Shape conv_shape(const Infer& c, const Shape& x, const Shape& w, const A& a) {
   return {x[0], w[0], oh, ow};
 }
 
+/// [..., m, n] as [... m, n].
+Var rows_of(const Var& x) {
+  if (x.rank() == 2) return x;
+  Shape s = x.shape();
+  Dim rows(1);
+  for (size_t i = 0; i + 1 < s.size(); ++i) rows = rows * s[i];
+  return op<Reshape>({{rows, s.back()}}, x);
+}
+
 }  // namespace
 
 Var transpose_last(const Var& x) {
@@ -103,7 +112,12 @@ Grads MatMul::vjp(const Call& c) {
   Var a = c.in(0), b = c.in(1), g = c.grad();
   Var da, db;
   if (c.wants(0)) da = sum_to_shape(op<MatMul>(g, transpose_last(b)), a.shape());
-  if (c.wants(1)) db = sum_to_shape(op<MatMul>(transpose_last(a), g), b.shape());
+  if (c.wants(1) && b.rank() == 2) {
+    // One product over all rows, where a sum would need a product of b's shape per batch.
+    db = op<MatMul>(transpose_last(rows_of(a)), rows_of(g));
+  } else if (c.wants(1)) {
+    db = sum_to_shape(op<MatMul>(transpose_last(a), g), b.shape());
+  }
   return {da, db};
 }
 

@@ -389,6 +389,37 @@ TEST_CASE("a transformer layer computes its equations, norms after or before", "
   }
 }
 
+TEST_CASE("a linear layer on a sequence takes its weight's gradient in one product", "[nn]") {
+  Generator rng(14);
+  nn::Linear linear(3, 6, rng);
+  auto f = [&](const Tensor& x, const Tensor& w) {
+    sum(linear(x) * w).backward();
+    Tensor g = linear.weight.grad();
+    linear.weight.set_grad({});
+    linear.bias.set_grad({});
+    return g;
+  };
+  Tensor x = randn({4, 5, 3}, rng), w = randn({4, 5, 6}, rng);
+  Values want;
+  for (size_t o = 0; o < 6; ++o) {
+    for (size_t i = 0; i < 3; ++i) {
+      double total = 0;
+      for (size_t r = 0; r < 20; ++r) total += values(x)[r * 3 + i] * values(w)[r * 6 + o];
+      want.push_back(total);
+    }
+  }
+  CHECK(gap(f(x, w), want) < 1e-6);
+  TraceOptions options;
+  options.state = linear.state();
+  options.dynamic = {{"x", 0, "N"}, {"w", 0, "N"}};
+  Trace t = trace(f, {"x", "w"}, std::tuple(x, w), options);
+  CHECK(t.text().find("[N, 3, 6]") == std::string::npos);  // a product for each row of the batch
+  for (int64_t n : {0, 1, 7}) {
+    const Tensor in[] = {randn({n, 5, 3}, rng), randn({n, 5, 6}, rng)};
+    CHECK(same_bits(Compiled(t)(in).front(), f(in[0], in[1])));
+  }
+}
+
 TEST_CASE("an embedding looks rows up, and its gradient counts them", "[nn]") {
   Generator rng(9);
   nn::Embedding table(5, 3, rng);
