@@ -147,6 +147,7 @@ struct OpDef {
   int typed_to = 32;   // and those from here on (gather's indices)
   ResultType result = ResultType::Same;
   ReduceKind reduce = ReduceKind::Sum;
+  bool total = false;  // opaque: the kernel raises for no operand values
   const AttrSchema* schema = nullptr;
   std::string_view no_gradient;  // the reason, when vjp is null
 
@@ -154,6 +155,9 @@ struct OpDef {
   Expr (*scalar)(const void* attrs, std::span<const Expr>) = nullptr;
   bool (*view)(const void* attrs, const Shape& out_sizes, StridedView& v) = nullptr;
   void (*kernel)(const KernelCall&) = nullptr;
+  /// The kernel raises only when an element of operand 1 is no index into this many; `x` and `out`
+  /// are the shapes of operand 0 and of the result.
+  Dim (*index_size)(const void* attrs, const Shape& x, const Shape& out) = nullptr;
   Vars (*body)(const Call&) = nullptr;
   Grads (*vjp)(const Call&) = nullptr;
   void (*to_onnx)(OnnxWriter&) = nullptr;

@@ -56,6 +56,8 @@ consteval OpDef make_op() {
   if constexpr (requires { T::typed_from; }) d.typed_from = T::typed_from;
   if constexpr (requires { T::typed_to; }) d.typed_to = T::typed_to;
   if constexpr (requires { T::result; }) d.result = T::result;
+  if constexpr (requires { T::total; }) d.total = T::total;
+  if constexpr (requires { &T::index_size; }) d.index_size = &T::index_size;
   d.schema = &attr_schema<A>();
 
   if constexpr (T::kind == OpKind::Elementwise) {

@@ -14,6 +14,7 @@ struct Full : Opaque<0> {
       return std::tuple{field("shape", &Attrs::shape), field("value", &Attrs::value)};
     }
   };
+  static constexpr bool total = true;
   static constexpr OpInfo info{.name = "full",
                                .doc = "a tensor of one repeated value",
                                .onnx = kOwnOnnx(9),
@@ -38,6 +39,7 @@ struct Arange : Opaque<0> {
                         field("step", &Attrs::step), field("dtype", &Attrs::dtype)};
     }
   };
+  static constexpr bool total = true;
   static constexpr OpInfo info{.name = "arange",
                                .doc = "start + step * i for i below size",
                                .onnx = kOwnOnnx(11),
@@ -57,6 +59,7 @@ struct DimValue : Opaque<0> {
       return std::tuple{field("dim", &Attrs::dim), field("dtype", &Attrs::dtype)};
     }
   };
+  static constexpr bool total = true;
   static constexpr OpInfo info{.name = "dim_value",
                                .doc = "a size as a number",
                                .onnx = kOwnOnnx(11),

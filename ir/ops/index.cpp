@@ -65,6 +65,10 @@ size_t axis_of(const Infer& c, int64_t axis) {
   return static_cast<size_t>(normalize_axis(c.op.name(), axis, c.in[0].rank()));
 }
 
+Dim size_along(int64_t axis, const Shape& s) {
+  return s[static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(s.size()) : axis)];
+}
+
 template <class T>
 void add_run(void* to, const void* from, int64_t n) {
   T* a = static_cast<T*>(to);
@@ -255,6 +259,10 @@ void IndexSelect::infer(const Infer& c, Types& out) {
   out.push_back(std::move(t));
 }
 
+Dim IndexSelect::index_size(const void* attrs, const Shape& x, const Shape&) {
+  return size_along(static_cast<const Attrs*>(attrs)->axis, x);
+}
+
 void IndexSelect::kernel(const KernelCall& c) {
   const TensorRef &x = c.in[0], &index = c.in[1];
   Split s = split_at(x, c.as<Attrs>().axis);
@@ -296,6 +304,10 @@ void IndexAdd::infer(const Infer& c, Types& out) {
   out.push_back(std::move(t));
 }
 
+Dim IndexAdd::index_size(const void* attrs, const Shape&, const Shape& out) {
+  return size_along(static_cast<const Attrs*>(attrs)->axis, out);
+}
+
 void IndexAdd::kernel(const KernelCall& c) {
   const TensorRef &src = c.in[0], &index = c.in[1], &out = c.out[0];
   Split s = split_at(out, c.as<Attrs>().axis);
@@ -325,6 +337,10 @@ void Gather::infer(const Infer& c, Types& out) {
     if (i != axis) unify(c, c.in[0].shape[i], c.in[1].shape[i], cat("sizes on axis ", i));
   }
   out.push_back({c.in[0].dtype, c.in[1].shape});
+}
+
+Dim Gather::index_size(const void* attrs, const Shape& x, const Shape&) {
+  return size_along(static_cast<const Attrs*>(attrs)->axis, x);
 }
 
 void Gather::kernel(const KernelCall& c) {
@@ -357,6 +373,10 @@ void ScatterAdd::infer(const Infer& c, Types& out) {
   }
   t.shape[axis_of(c, a.axis)] = a.size[0];
   out.push_back(std::move(t));
+}
+
+Dim ScatterAdd::index_size(const void* attrs, const Shape&, const Shape& out) {
+  return size_along(static_cast<const Attrs*>(attrs)->axis, out);
 }
 
 void ScatterAdd::kernel(const KernelCall& c) {

@@ -14,6 +14,7 @@ struct AxisAttrs {
 /// Operands joined along one existing axis.
 struct Concat : Opaque<1, 4096> {
   using Attrs = AxisAttrs;
+  static constexpr bool total = true;
   static constexpr OpInfo info{.name = "concat",
                                .doc = "operands joined along an axis",
                                .onnx = kOwnOnnx(4),
@@ -34,6 +35,7 @@ struct Pad : Opaque<1> {
                         field("value", &Attrs::value)};
     }
   };
+  static constexpr bool total = true;
   static constexpr OpInfo info{
       .name = "pad", .doc = "padded with a constant on every side", .onnx = kOwnOnnx(11)};
   static void infer(const Infer& c, Types& out);
@@ -45,6 +47,7 @@ struct Pad : Opaque<1> {
 /// base with the elements that slice(base) names replaced by src: the functional form of a write.
 struct SliceScatter : Opaque<2> {
   using Attrs = Slice::Attrs;
+  static constexpr bool total = true;
   static constexpr OpInfo info{.name = "slice_scatter",
                                .doc = "base with one range along an axis replaced by src",
                                .onnx = kNoOnnx("a write into a slice; inference graphs use pad"),
@@ -64,6 +67,7 @@ struct IndexSelect : Opaque<2> {
                                .onnx = {.op = "Gather", .since = 11},
                                .operands = "x indices"};
   static void infer(const Infer& c, Types& out);
+  static Dim index_size(const void* attrs, const Shape& x, const Shape& out);
   static void kernel(const KernelCall& c);
   static Grads vjp(const Call& c);
 };
@@ -84,6 +88,7 @@ struct IndexAdd : Opaque<2> {
                                .onnx = kNoOnnx("a gradient; inference graphs do not contain it"),
                                .operands = "src indices"};
   static void infer(const Infer& c, Types& out);
+  static Dim index_size(const void* attrs, const Shape& x, const Shape& out);
   static void kernel(const KernelCall& c);
   static Grads vjp(const Call& c);
 };
@@ -97,6 +102,7 @@ struct Gather : Opaque<2> {
                                .onnx = {.op = "GatherElements", .since = 11},
                                .operands = "x indices"};
   static void infer(const Infer& c, Types& out);
+  static Dim index_size(const void* attrs, const Shape& x, const Shape& out);
   static void kernel(const KernelCall& c);
   static Grads vjp(const Call& c);
 };
@@ -111,6 +117,7 @@ struct ScatterAdd : Opaque<2> {
                                .onnx = kNoOnnx("a gradient; inference graphs do not contain it"),
                                .operands = "src indices"};
   static void infer(const Infer& c, Types& out);
+  static Dim index_size(const void* attrs, const Shape& x, const Shape& out);
   static void kernel(const KernelCall& c);
   static Grads vjp(const Call& c);
 };

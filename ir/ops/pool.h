@@ -30,6 +30,7 @@ struct PoolGradAttrs {
 /// Padding never wins; a window of padding alone is an error at inference.
 struct PoolPick : Opaque<2> {
   using Attrs = PoolAttrs;
+  static constexpr bool total = true;
   static constexpr OpInfo info{.name = "pool_pick",
                                .doc = "values at the largest element of every window",
                                .types = kFloats,
@@ -43,6 +44,7 @@ struct PoolPick : Opaque<2> {
 /// The transpose of pool_pick: every window's g is added at its largest element of x.
 struct PoolScatter : Opaque<2> {
   using Attrs = PoolAttrs;
+  static constexpr bool total = true;
   static constexpr OpInfo info{.name = "pool_scatter",
                                .doc = "gradient of max_pool2d: g at every window's largest element",
                                .types = kFloats,
@@ -68,6 +70,7 @@ struct MaxPool2d : Composite<1> {
 /// The average of every window, padding not counted.
 struct AvgPool2d : Opaque<1> {
   using Attrs = PoolAttrs;
+  static constexpr bool total = true;
   static constexpr OpInfo info{.name = "avg_pool2d",
                                .doc = "average of every 2-d window, padding not counted",
                                .types = kFloats,
@@ -81,6 +84,7 @@ struct AvgPool2d : Opaque<1> {
 /// The transpose of avg_pool2d.
 struct AvgPool2dGrad : Opaque<1> {
   using Attrs = PoolGradAttrs;
+  static constexpr bool total = true;
   static constexpr OpInfo info{.name = "avg_pool2d_grad",
                                .doc = "gradient of avg_pool2d",
                                .types = kFloats,

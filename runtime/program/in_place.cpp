@@ -8,6 +8,35 @@ using ir::loop::Access;
 using ir::loop::Kernel;
 using ir::loop::Store;
 
+namespace {
+
+/// Whether all that is computed from an operand's elements directly is computed once per outer
+/// point and goes into what `store` writes there. Then the store comes last, in whatever order an
+/// engine runs through reductions and stores.
+bool feeds_only(const Kernel& k, int operand, const Store& store) {
+  if (store.inner) return false;
+  const std::vector<ir::ExprNode>& nodes = k.exprs.nodes();
+  auto is_operand = [&](uint32_t id) {
+    return nodes[id].op == ir::Prim::Load && k.loads[nodes[id].bits].buffer == operand;
+  };
+  for (const Store& other : k.stores) {
+    if (&other != &store && is_operand(other.value)) return false;
+  }
+  const std::vector<bool> inner = inner_nodes(k);
+  std::vector<bool> feeds(nodes.size(), false);
+  feeds[store.value] = true;
+  for (uint32_t id = static_cast<uint32_t>(nodes.size()); id-- > 0;) {
+    for (int i = 0; i < ir::arity(nodes[id].op); ++i) {
+      const uint32_t in = nodes[id].in[i];
+      if (feeds[id]) feeds[in] = true;
+      if (is_operand(in) && (!feeds[id] || inner[id])) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 bool may_overwrite(const Kernel& k, int operand, int output) {
   const auto inputs = static_cast<int>(k.inputs.size());
   const Store* store = nullptr;
@@ -21,8 +50,8 @@ bool may_overwrite(const Kernel& k, int operand, int output) {
     return false;
   }
   // The interpreter runs expressions in order and writes a store's value as soon as it is there.
-  const bool alone = k.stores.size() == 1;
-  if (!alone && !k.reductions.empty()) return false;
+  const bool alone = k.stores.size() == 1, reduces = !k.reductions.empty();
+  if (!alone && reduces && !feeds_only(k, operand, *store)) return false;
   bool any = false;
   for (size_t l = 0; l < k.loads.size(); ++l) {
     const Access& a = k.loads[l];
@@ -32,6 +61,13 @@ bool may_overwrite(const Kernel& k, int operand, int output) {
       return false;
     }
     if (alone) continue;
+    if (reduces) {
+      // A scalar may be read again by each thread that helps with a reduction.
+      if (std::all_of(a.strides.begin(), a.strides.end(), [](Dim d) { return d.is(0); })) {
+        return false;
+      }
+      continue;
+    }
     const std::vector<ir::ExprNode>& nodes = k.exprs.nodes();
     auto is_load = [&](uint32_t id) {
       return id != ir::kNoExpr && nodes[id].op == ir::Prim::Load && nodes[id].bits == l;
@@ -48,15 +84,44 @@ bool may_overwrite(const Kernel& k, int operand, int output) {
 
 namespace {
 
-/// The last step that may fail or that makes a guard's value; -1: none.
+bool same_view(const StridedView& a, const StridedView& b) {
+  return same_shape(a.sizes, b.sizes) && same_shape(a.strides, b.strides) &&
+         a.offset.same_as(b.offset);
+}
+
+/// What an operator that looks things up has found to be indices into `size`.
+struct Checked {
+  Place indices;
+  Dim size;
+};
+
+/// Whether a step's operator may raise, once what is in `checked` has been checked; adds to it.
+bool may_raise(const Plan& plan, const Step& s, std::vector<Checked>& checked) {
+  if (s.kind == StepKind::Control) return true;
+  if (s.kind != StepKind::Opaque || s.op->total) return false;
+  if (s.op->index_size == nullptr) return true;
+  const Place& indices = s.in[1];
+  const Dim size =
+      s.op->index_size(s.attrs.data(), s.in[0].view.sizes, plan.buffers[s.out[0]].shape);
+  for (const Checked& c : checked) {
+    bool same = c.indices.buffer == indices.buffer && same_view(c.indices.view, indices.view) &&
+                c.size.same_as(size);
+    if (same) return false;
+  }
+  checked.push_back({indices, size});
+  return true;
+}
+
+/// The last step that may fail or that makes a guard's value; -1: none. The gradient of a look-up
+/// finds its indices checked by the look-up.
 int last_that_may_fail(const Plan& plan) {
   int last = -1;
+  std::vector<Checked> checked;
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& s = plan.steps[i];
     bool guard = std::any_of(s.out.begin(), s.out.end(),
                              [&](uint32_t b) { return plan.buffers[b].home == Home::Guard; });
-    if (s.kind == StepKind::Opaque || s.kind == StepKind::Control || guard)
-      last = static_cast<int>(i);
+    if (may_raise(plan, s, checked) || guard) last = static_cast<int>(i);
   }
   return last;
 }

@@ -7,8 +7,8 @@ namespace etch::runtime {
 
 /// Fills Plan::nexts_in_place and Plan::point_of_no_return. A new value may go over the present one
 /// when a kernel makes it, nobody reads the present one later, the kernel itself reads it only
-/// where it writes, and from that step on nothing can fail any more: no operator that checks its
-/// data, no guard that is still unknown. Until then a run that fails has changed nothing.
+/// where it writes, and from that step on nothing can fail any more: no operator that still has to
+/// check its data, no guard that is still unknown. Until then a run that fails has changed nothing.
 void find_in_place_writes(Plan& plan);
 
 /// True when operand `operand` of a kernel is read exactly where output `output` is written, and

@@ -7,6 +7,8 @@
 
 #include "etch/autograd.h"
 #include "etch/rt.hpp"
+#include "runtime/program/artifact.h"
+#include "runtime/program/plan.h"
 #include "runtime/tensor_impl.h"
 #include "tests/tools/command_support.h"
 #include "tests/tracer/training_programs.h"
@@ -119,6 +121,21 @@ Course resumed_course(const Training& t, int64_t from, int64_t to, size_t losses
   return out;
 }
 
+/// A step writes what it changes over what was there: matrices without exception, and of the rest
+/// what no later kernel of the step reads.
+void check_in_place(const std::string& path) {
+  runtime::Artifact artifact = runtime::load_artifact(path);
+  runtime::Program program = runtime::Program::build(std::move(artifact.graph));
+  const runtime::Plan& plan = program.plan();
+  size_t in_place = 0;
+  for (size_t i = 0; i < plan.nexts.size(); ++i) {
+    INFO(plan.nexts[i].name);
+    CHECK((plan.nexts_in_place[i] || plan.nexts[i].type.rank() < 2));
+    in_place += plan.nexts_in_place[i];
+  }
+  CHECK(4 * in_place >= 3 * plan.nexts.size());
+}
+
 /// Eager against compiled against resumed half-way; returns the first.
 Course check_training(Training (*make)(), int64_t steps) {
   Folder folder;
@@ -133,6 +150,7 @@ Course check_training(Training (*make)(), int64_t steps) {
   compiled.losses.erase(compiled.losses.begin(),
                         compiled.losses.begin() + static_cast<int64_t>(per_step) * middle);
   check_same(compiled, resumed);
+  check_in_place(path);
   return eager;
 }
 
