@@ -44,6 +44,7 @@ GraphRecorder::GraphRecorder(const TraceOptions& options, RecordMode mode)
       epoch_(next_epoch.fetch_add(1)),
       first_serial_(newest_serial()),
       errors_before_(errors_raised()) {
+  std::unordered_set<std::string_view> names;
   for (const NamedTensor& s : options.state) {
     runtime::require_defined(s.tensor, "trace");
     if (!is_whole(impl(s.tensor))) {
@@ -52,6 +53,10 @@ GraphRecorder::GraphRecorder(const TraceOptions& options, RecordMode mode)
     }
     auto [it, fresh] = buffers_.try_emplace(impl(s.tensor).storage);
     if (!fresh) continue;  // shared parameters are one slot, under their first name
+    if (!names.insert(s.name).second) {
+      fail("trace", cat("two different states are named ", s.name),
+           "Give each a name of its own, such as by a prefix", current_loc());
+    }
     it->second.holder = s.tensor;
     it->second.version = impl(s.tensor).storage->version;
     it->second.state = static_cast<int>(data_.state.size());

@@ -160,6 +160,22 @@ TEST_CASE("whatever would be baked silently is refused with its line", "[trace]"
   CHECK(ok.graph().results().size() == 1);
 }
 
+TEST_CASE("two states of one name are an error", "[trace]") {
+  Tensor a = tensor<float>({1}), b = tensor<float>({2}), x = tensor<float>({3});
+  TraceOptions options;
+  options.state = {{"s", a}, {"s", b}};
+  auto f = [&](const Tensor& t) {
+    NoGrad no_grad;
+    b.add_(t);
+    return t * a;
+  };
+  auto why = Contains("two different states are named s"), line = Contains("trace_test.cpp:");
+  CHECK_THROWS_WITH(trace(f, x, options), why && line);
+  CHECK_THROWS_WITH(jit(f, {"x"}, options)({&x, 1}), why && line);
+  options.state = {{"s", a}, {"s", a}, {"t", b}};
+  CHECK_NOTHROW(trace(f, x, options));  // one tensor may be named twice
+}
+
 TEST_CASE("a number read from a traced tensor stays symbolic in arithmetic", "[trace]") {
   Generator rng(4);
   Tensor x = randn({4, 3}, rng), other = randn({4, 3}, rng);
