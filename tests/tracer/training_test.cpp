@@ -180,6 +180,36 @@ TEST_CASE("compiled training steps equal eager ones and go on from a file", "[tr
   }
 }
 
+TEST_CASE("sentences of two lengths keep courses of their own over one state", "[training]") {
+  auto batch = [](const Training& t, int64_t i) {
+    std::vector<Tensor> in = t.batch(i);
+    if (i % 3 == 1) {
+      for (Tensor& x : in) x = x.slice(1, 0, 5).clone();
+    }
+    return in;
+  };
+  Training a = tagger_training(), b = tagger_training();
+  TraceOptions options;
+  options.state = b.state;
+  options.dynamic = b.dynamic;
+  Jit step = jit(b.step, b.names, options, {.strict = true});
+  Course eager, compiled;
+  size_t leaves = 0;
+  for (int64_t i = 0; i < 30; ++i) {
+    if (i == 15) leaves = step.stats().leaves;
+    eager.add(a.step(batch(a, i)));
+    compiled.add(step(batch(b, i)));
+  }
+  eager.finish(a.state);
+  compiled.finish(b.state);
+  check_same(eager, compiled);
+  JitStats s = step.stats();
+  CHECK(leaves >= 2);
+  CHECK(s.leaves == leaves);
+  CHECK(s.replays >= 15);
+  CHECK(s.eager_because.empty());
+}
+
 TEST_CASE("a thousand steps of a digits network keep their bits", "[training][slow]") {
   check_thousand(&digits_training, 0.3);
 }
