@@ -20,8 +20,9 @@ GENERATED = ["docs/ops.md", "include/etch/ops.h", "runtime/ops.gen.cpp"]
 FOLDERS = ["ir", "runtime", "passes", "codegen", "tracer", "onnx_export", "tools", "CMakeFiles", "lib",
            "bin"]
 TESTS = ["tests/main.cpp", "tests/support/naive.cpp", "tests/support/op_call.cpp",
-         "tests/onnx_export/op_cases.cpp", "tests/ops/elementwise_oracle_test.cpp",
-         "tests/ops/registry_engines_test.cpp", "tests/runtime/tape_test.cpp"]
+         "tests/onnx_export/control_cases.cpp", "tests/onnx_export/op_cases.cpp",
+         "tests/ops/elementwise_oracle_test.cpp", "tests/ops/registry_engines_test.cpp",
+         "tests/runtime/tape_test.cpp"]
 
 
 def run(command, cwd=WORK, shell=False):
