@@ -182,7 +182,7 @@ class LayerNorm : public Layer {
 };
 
 /// Integer ids of any shape -> rows of weight [count, features], which starts standard normal.
-/// An id outside 0 .. count - 1 raises.
+/// Negative ids count from the end; one that is out of range raises.
 class Embedding : public Layer {
  public:
   Embedding(int64_t count, int64_t features, Generator& rng);

@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <tuple>
+
 #include "codegen/program_source.h"
 #include "ir/ops/reduce.h"
 #include "ir/ops/view.h"
@@ -215,7 +217,11 @@ TEST_CASE("updates by sums give the same bits in place and aside") {
   for (int round = 0; round < 120; ++round) {
     // Rows or columns of x are summed: what a bias gets from its gradient.
     const bool columns = round % 3 != 0;
-    const int64_t wide = round % 5 == 0 ? 300 : 7, high = round % 7 == 0 ? 5000 : 9;
+    // Now and then few of many, so that threads share one sum.
+    const bool shared = round % 13 < 2;
+    int64_t wide = round % 5 == 0 ? 300 : 7, high = round % 7 == 0 ? 5000 : 9;
+    if (shared) std::tie(wide, high) = std::pair<int64_t, int64_t>(2, 120000);
+    if (shared && !columns) std::swap(wide, high);
     const int64_t size = columns ? wide : high;
     ir::Graph g;
     ir::GraphEmitter emit(g);
