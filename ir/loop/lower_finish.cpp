@@ -83,7 +83,9 @@ Kernel Lowering::finish() const {
   std::vector<uint32_t> values = fold(folded, exprs_, roots);
   std::vector<const Affine*> accesses;
   std::vector<bool> used(loads_.size()), indexed(sizes_.size());
+  bool reduces = false;
   for (const ExprNode& n : folded.nodes()) {
+    reduces |= n.op == Prim::Reduce;
     if (n.op == Prim::Load) used[n.bits] = true;
     if (n.op == Prim::Index) indexed[n.bits] = true;
   }
@@ -91,7 +93,17 @@ Kernel Lowering::finish() const {
     if (used[l]) accesses.push_back(&loads_[l].at);
   }
   for (const PendingStore& s : stores_) accesses.push_back(&s.access.at);
-  AxisPlan plan = plan_axes(accesses, outer_axes_, inner_axes_, sizes_, indexed);
+  // Where nothing needs the reductions, nothing runs over their axes.
+  std::vector<int> inner_axes = inner_axes_;
+  if (!reduces) {
+    auto inner_store = [](const PendingStore& s) { return s.inner; };
+    auto inner_stores = std::count_if(stores_.begin(), stores_.end(), inner_store);
+    if (inner_stores == 0) inner_axes.clear();
+    if (inner_stores != 0 && inner_stores != std::ssize(stores_) && !inner_axes.empty()) {
+      throw Cut{"it stores rows and their elements and reduces nothing"};
+    }
+  }
+  AxisPlan plan = plan_axes(accesses, outer_axes_, inner_axes, sizes_, indexed);
 
   Kernel k;
   k.name = kernel_name(g_);
