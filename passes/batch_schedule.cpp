@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <queue>
+#include <unordered_set>
 
 #include "ir/ops/view.h"
 #include "passes/batch_rules.h"
@@ -27,6 +28,8 @@ uint64_t mix_type(uint64_t h, const TensorType& t) {
 constexpr uint32_t kMaxAge = 24;
 /// Operands that are looked at one by one; more have only concats.
 constexpr size_t kFewOperands = 4;
+/// Views of views that are looked through.
+constexpr int kFewViews = 4;
 
 /// Says which nodes are alike, by a number each. Two that are not may get the same one by chance,
 /// so whoever relies on it compares.
@@ -34,6 +37,7 @@ class Kinds {
  public:
   explicit Kinds(const Graph& g) : g_(g), nodes_(g.capacity()) {
     for (NodeId id : g) look(id);
+    leave_to_readers();
     for (NodeId id : g) {
       if (nodes_[id].usable) count_operands(id);
     }
@@ -79,6 +83,22 @@ class Kinds {
     ++alike_[h];
   }
 
+  /// What only elementwise operators read that stay alone is computed with them.
+  void leave_to_readers() {
+    std::unordered_set<NodeId> results;
+    for (const GraphResult& r : g_.results()) results.insert(r.value.node);
+    for (NodeId id = g_.last(); id != kNoNode; id = g_.node(id).prev) {
+      const Node& n = g_.node(id);
+      if (!nodes_[id].usable || !n.op->is_elementwise() || results.contains(id)) continue;
+      bool left = std::all_of(n.uses.begin(), n.uses.end(), [&](const Use& u) {
+        return g_.node(u.user).op->is_elementwise() && !nodes_[u.user].usable;
+      });
+      if (!left) continue;
+      nodes_[id].usable = false;
+      --alike_[nodes_[id].plain];
+    }
+  }
+
   static uint64_t operand_key(uint64_t plain, size_t i, Value v) {
     return mix(mix(plain, i), ValueHash{}(v));
   }
@@ -114,12 +134,18 @@ class Kinds {
     const Node& n = g_.node(id);
     return n.op->is_view() && g_.node(n.inputs[0].node).inputs.empty();
   }
+  /// A window on a product, such as one child's part of the gradient of both.
+  bool is_part_of_product(NodeId id) const {
+    int views = 0;
+    for (; views < kFewViews && g_.node(id).op->is_view(); ++views) id = g_.node(id).inputs[0].node;
+    return views != 0 && g_.node(id).op->kind == OpKind::Contraction;
+  }
   /// What an operand from another cell of a network is made by does not matter: a tree's leaf is as
   /// good a child as an inner node. Such values feed barriers, or come from before this cell's own
   /// and have readers in their own.
   bool from_elsewhere(const Info& at, NodeId v) const {
     const Info& in = nodes_[v];
-    if (is_alone(v) || is_part_of_input(v)) return true;
+    if (is_alone(v) || is_part_of_input(v) || is_part_of_product(v)) return true;
     if (in.feeds_barrier && !is_barrier(g_.node(v))) return true;
     return in.level < at.level && g_.node(v).uses.size() >= 2;
   }

@@ -112,6 +112,10 @@ std::vector<NamedTensor> train(optim::Optimizer& optimizer, const Tensor& logits
   return {{"loss", loss.detach()}};
 }
 
+int64_t height(const zoo::Tree& tree) {
+  return tree.is_leaf() ? 0 : 1 + std::max(height(*tree.left), height(*tree.right));
+}
+
 /// A recursive network over trees in some element type: no gates, but all that cells are made of.
 struct TreeNet : nn::Module {
   Tensor leaf, node, bias, gain, out;
@@ -175,8 +179,13 @@ TEST_CASE("the zoo's networks over trees and sentences keep their bits through a
     optim::SGD sgd(trees.parameters(), 0.1);
     std::vector<NamedTensor> state = trees.state();
     state.insert(state.end(), sgd.state().begin(), sgd.state().end());
-    check_function([&](std::span<const Tensor> in) { return train(sgd, trees(forest, in[0])); },
-                   {randn({zoo::leaf_count(forest), 4}, rng)}, state);
+    Products step =
+        check_function([&](std::span<const Tensor> in) { return train(sgd, trees(forest, in[0])); },
+                       {randn({zoo::leaf_count(forest), 4}, rng)}, state);
+    int64_t heights = 0;
+    for (const auto& tree : forest) heights = std::max(heights, height(*tree));
+    // Leaves, and a step at each height and the head there and back.
+    CHECK(step.after <= static_cast<size_t>(2 * heights + 3));
 
     std::vector<int64_t> lengths = zoo::random_lengths(6, 5, seed), words;
     for (int64_t n : lengths) {
