@@ -69,12 +69,12 @@ void pointwise_recipes(std::vector<Recipe>& out) {
                    b.result(op<Where>(m, x, y));
                    b.result(op<Lt>(x, y));
                  }});
-  out.push_back({"a reduction that nothing needs", [](Builder& b, Dim n, Dim d) {
-                   // The position in one element is 0, whatever the sum.
-                   Var sum = op<Sum>({{0}, true}, b.input({n, d}, DType::F64));
-                   b.result(op<BitwiseAnd>(op<ArgMax>({{0}, true}, sum),
-                                           b.input({Dim(1), d}, DType::I64)));
-                 }});
+  out.push_back(
+      {"a reduction that nothing needs", [](Builder& b, Dim n, Dim d) {
+         // The position in one element is 0, whatever the sum.
+         Var sum = op<Sum>({{0}, true}, b.input({n, d}, DType::F64));
+         b.result(op<BitwiseAnd>(op<ArgMax>({{0}, true}, sum), b.input({Dim(1), d}, DType::I64)));
+       }});
   out.push_back({"a transposed operand", [](Builder& b, Dim n, Dim d) {
                    Var x = b.input({n, d}), y = b.input({d, n});
                    b.result(op<Permute>({{1, 0}}, x) + y);
