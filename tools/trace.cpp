@@ -27,43 +27,37 @@ runtime::Bytes artifact_bytes(const Trace& trace, const ir::Graph& optimized, Le
   return bytes;
 }
 
+/// An array of one object per row, with a member for each (name, pointer to member).
+template <class Row, class... T>
+JsonValue rows(const std::vector<Row>& list, std::pair<const char*, T Row::*>... members) {
+  JsonValue::Array out;
+  for (const Row& r : list) {
+    JsonValue object;
+    (object.set(members.first, r.*members.second), ...);
+    out.push_back(std::move(object));
+  }
+  return out;
+}
+
 void explain(const TraceReport& report, Answer& out) {
+  using Captured = TraceReport::Captured;
+  using Guard = TraceReport::Guard;
+  using Size = TraceReport::Size;
+  using Draw = TraceReport::Draw;
   out.text = report.text();
-  JsonValue::Array captured, guards, sizes, draws;
-  for (const TraceReport::Captured& c : report.captured) {
-    JsonValue row;
-    row.set("name", c.name);
-    row.set("type", c.type);
-    row.set("bytes", static_cast<uint64_t>(c.bytes));
-    row.set("written", c.written);
-    row.set("where", c.where);
-    captured.push_back(std::move(row));
-  }
-  for (const TraceReport::Guard& g : report.guards) {
-    JsonValue row;
-    row.set("what", g.what);
-    row.set("advice", g.advice);
-    row.set("where", g.where);
-    guards.push_back(std::move(row));
-  }
-  for (const TraceReport::Size& s : report.sizes) {
-    JsonValue row;
-    row.set("input", s.input);
-    row.set("axis", s.axis);
-    row.set("size", s.size);
-    row.set("reason", s.reason);
-    sizes.push_back(std::move(row));
-  }
-  for (const TraceReport::Draw& d : report.draws) {
-    JsonValue row;
-    row.set("what", d.what);
-    row.set("where", d.where);
-    draws.push_back(std::move(row));
-  }
-  out.json.set("captured", std::move(captured));
-  out.json.set("guards", std::move(guards));
-  out.json.set("sizes", std::move(sizes));
-  out.json.set("draws", std::move(draws));
+  out.json.set(
+      "captured",
+      rows(report.captured, std::pair("name", &Captured::name), std::pair("type", &Captured::type),
+           std::pair("bytes", &Captured::bytes), std::pair("written", &Captured::written),
+           std::pair("where", &Captured::where)));
+  out.json.set("guards",
+               rows(report.guards, std::pair("what", &Guard::what),
+                    std::pair("advice", &Guard::advice), std::pair("where", &Guard::where)));
+  out.json.set("sizes",
+               rows(report.sizes, std::pair("input", &Size::input), std::pair("axis", &Size::axis),
+                    std::pair("size", &Size::size), std::pair("reason", &Size::reason)));
+  out.json.set("draws", rows(report.draws, std::pair("what", &Draw::what),
+                             std::pair("where", &Draw::where)));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ir/dtype_dispatch.h"
 #include "ir/math.h"
 #include "ir/scalar/native.h"
 #include "ir/support/error.h"
@@ -13,35 +14,14 @@ namespace etch::ir {
 
 namespace {
 
-/// Calls f with a value of the C++ type of `t`.
+/// What f gives for a value of the C++ type of `t`.
 template <class F>
 uint64_t with_type(DType t, F&& f) {
-  switch (t) {
-    case DType::Bool:
-      return f(bool{});
-    case DType::U8:
-      return f(uint8_t{});
-    case DType::I8:
-      return f(int8_t{});
-    case DType::U16:
-      return f(uint16_t{});
-    case DType::I16:
-      return f(int16_t{});
-    case DType::U32:
-      return f(uint32_t{});
-    case DType::I32:
-      return f(int32_t{});
-    case DType::U64:
-      return f(uint64_t{});
-    case DType::I64:
-      return f(int64_t{});
-    case DType::F32:
-      return f(float{});
-    case DType::F64:
-      return f(double{});
-    default:
-      fail_internal(cat("scalar evaluation on ", t));
+  uint64_t out = 0;
+  if (!with_value_type(t, [&](auto zero) { out = f(zero); })) {
+    fail_internal(cat("scalar evaluation on ", t));
   }
+  return out;
 }
 
 [[noreturn]] void bad_type(Prim op, DType t) {

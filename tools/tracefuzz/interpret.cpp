@@ -6,39 +6,11 @@
 #include "etch/autograd.h"
 #include "etch/control.h"
 #include "etch/ops.h"
+#include "ir/dtype_dispatch.h"
 #include "runtime/eager.h"
 
 namespace etch::tracefuzz {
 namespace {
-
-/// Calls f with a value of the C++ type of `t`.
-template <class F>
-auto with_type(DType t, F&& f) {
-  switch (t) {
-    case DType::Bool:
-      return f(bool{});
-    case DType::U8:
-      return f(uint8_t{});
-    case DType::I8:
-      return f(int8_t{});
-    case DType::U16:
-      return f(uint16_t{});
-    case DType::I16:
-      return f(int16_t{});
-    case DType::U32:
-      return f(uint32_t{});
-    case DType::I32:
-      return f(int32_t{});
-    case DType::U64:
-      return f(uint64_t{});
-    case DType::I64:
-      return f(int64_t{});
-    case DType::F32:
-      return f(float{});
-    default:
-      return f(double{});
-  }
-}
 
 template <class A, class B>
 bool compare(int64_t relation, const A& a, const B& b) {
@@ -431,39 +403,47 @@ class Interpreter {
     return sum(t);
   }
 
+  template <class T>
+  bool item_holds(S s, const Tensor& t) {
+    const int64_t relation = at(s, 0);
+    auto a = t.item<T>();
+    if constexpr (std::is_same_v<T, bool>) {
+      return relation % 2 == 0 ? static_cast<bool>(a) : !a;
+    } else {
+      if (s.args.size() > 1) {
+        Tensor u = scalar_of(arg(s, 1), at(s, 2)).to(t.dtype());
+        return compare(relation, a * 2, u.item<T>() + 1);
+      }
+      if (at(s, 3) % 3 == 1) return compare(relation, a, static_cast<int>(s.real));
+      if (at(s, 3) % 3 == 2) return compare(relation, static_cast<float>(s.real), a + 1);
+      return compare(relation, a, s.real);
+    }
+  }
+
   bool item_condition(S s) {
     Tensor t = scalar_of(arg(s, 0), at(s, 1));
-    const int64_t relation = at(s, 0);
-    return with_type(t.dtype(), [&](auto zero) -> bool {
-      using T = decltype(zero);
-      auto a = t.item<T>();
-      if constexpr (std::is_same_v<T, bool>) {
-        return relation % 2 == 0 ? static_cast<bool>(a) : !a;
-      } else {
-        if (s.args.size() > 1) {
-          Tensor u = scalar_of(arg(s, 1), at(s, 2)).to(t.dtype());
-          return compare(relation, a * 2, u.item<T>() + 1);
-        }
-        if (at(s, 3) % 3 == 1) return compare(relation, a, static_cast<int>(s.real));
-        if (at(s, 3) % 3 == 2) return compare(relation, static_cast<float>(s.real), a + 1);
-        return compare(relation, a, s.real);
-      }
-    });
+    bool holds = false;
+    with_value_type(t.dtype(), [&](auto zero) { holds = item_holds<decltype(zero)>(s, t); });
+    return holds;
   }
 
   Tensor traced_item(S s) {
     Tensor t = scalar_of(arg(s, 1), at(s, 1));
-    return with_type(t.dtype(), [&](auto zero) -> Tensor {
+    Tensor out;
+    with_value_type(t.dtype(), [&](auto zero) {
       using T = decltype(zero);
       auto a = t.item<T>();
       if constexpr (std::is_same_v<T, bool>) {
-        return arg(s, 0) + a;
+        out = arg(s, 0) + a;
+      } else if (at(s, 2) % 3 == 0) {
+        out = arg(s, 0) * a;
+      } else if (at(s, 2) % 3 == 1) {
+        out = arg(s, 0) + (a * 2 - static_cast<int>(s.real));
       } else {
-        if (at(s, 2) % 3 == 0) return arg(s, 0) * a;
-        if (at(s, 2) % 3 == 1) return arg(s, 0) + (a * 2 - static_cast<int>(s.real));
-        return arg(s, 0) - a / 3;
+        out = arg(s, 0) - a / 3;
       }
     });
+    return out;
   }
 
   bool loop_size(S s) {
