@@ -9,6 +9,7 @@
 #include "tracer/align.h"
 #include "tracer/jit_compiled.h"
 #include "tracer/jit_sizes.h"
+#include "tracer/plant.h"
 
 namespace etch {
 
@@ -217,6 +218,7 @@ bool Jit::Impl::replay_leaf(const Leaf& leaf, Inputs inputs, Path& path,
     return false;
   }
   if (miss) {
+    if (const tracer::Plant* p = tracer::plant(); p != nullptr && p->missed) p->missed(d, all);
     ++counts.misses;
     path.steps.clear();
     for (size_t i = 0; i <= miss->guard; ++i) {

@@ -115,6 +115,35 @@ int fuzz(uint64_t count, uint64_t seed, int64_t only, uint64_t limit) {
   return t.wrong == 0 ? 0 : 1;
 }
 
+/// How many programs it takes to notice each planted bug; 0 when all are found.
+int plant(uint64_t count, uint64_t seed) {
+  const std::vector<PlantedBug> bugs = planted_bugs();
+  size_t found = 0;
+  for (const PlantedBug& bug : bugs) {
+    bool seen = false;
+    uint64_t i = 0;
+    for (; i < count && !seen; ++i) {
+      Program p = generate(seed * 1000003 + i);
+      Counts c;
+      tracer::set_plant(&bug.plant);
+      seen = run(p, c).has_value();
+      tracer::set_plant(nullptr);
+      if (!seen) continue;
+      if (std::optional<std::string> other = run(p, c)) {
+        std::fprintf(stderr, "program %llu is wrong without a planted bug: %s\n", n(i),
+                     other->c_str());
+        return 1;
+      }
+    }
+    found += seen;
+    std::printf("%s after %4llu programs: %s\n", seen ? "found " : "MISSED", n(i),
+                bug.name.c_str());
+    std::fflush(stdout);
+  }
+  std::printf("planted bugs found: %zu of %zu\n", found, bugs.size());
+  return found == bugs.size() ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -124,13 +153,17 @@ int main(int argc, char** argv) {
       "and trace on fresh inputs, compared bit for bit with plain eager."};
   uint64_t count = 200, seed = 1, limit = 10;
   int64_t only = -1;
+  bool planted = false;
   app.add_option("--n", count, "programs to run")->capture_default_str();
   app.add_option("--seed", seed, "where the random sequence starts")->capture_default_str();
   app.add_option("--only", only, "run and print this one program");
   app.add_option("--limit", limit, "stop after so many that are wrong")->capture_default_str();
+  app.add_flag("--plant", planted,
+               "run with mistakes planted in the tracer instead, one after the other, and tell "
+               "which are noticed");
   CLI11_PARSE(app, argc, argv);
   try {
-    return fuzz(count, seed, only, limit);
+    return planted ? plant(count, seed) : fuzz(count, seed, only, limit);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "error: %s\n", e.what());
     return 5;

@@ -4,6 +4,7 @@
 
 #include "etch/autograd.h"
 #include "ir/graph.h"
+#include "runtime/tensor_impl.h"
 #include "tools/tracefuzz/interpret.h"
 #include "tracer/check.h"
 
@@ -116,6 +117,26 @@ std::optional<std::string> differ(const std::string& what, const Tensor& want, c
   if (at < 0) return std::nullopt;
   return cat(what, " differs at element ", at, ": eager ", to_string(want), ", here ",
              to_string(got));
+}
+
+bool share(const Tensor& a, const Tensor& b) {
+  return a.numel() != 0 && runtime::impl(a).storage == runtime::impl(b).storage;
+}
+
+/// What each result lies on: earlier results, inputs, captured tensors.
+std::string sharing(const std::vector<Tensor>& results, const Side& side) {
+  std::string out;
+  for (size_t i = 0; i < results.size(); ++i) {
+    auto look = [&](std::string_view what, std::span<const Tensor> others) {
+      for (size_t k = 0; k < others.size(); ++k) {
+        if (share(results[i], others[k])) out += cat(" result ", i, " on ", what, ' ', k);
+      }
+    };
+    look("result", {results.data(), i});
+    look("input", side.inputs);
+    look("captured tensor", side.world.states);
+  }
+  return out.empty() ? " nothing" : out;
 }
 
 class Runner {
@@ -241,6 +262,11 @@ class Runner {
       if (!p_.traced && want.results[i].requires_grad() != got.results[i].requires_grad()) {
         return cat("result ", i, " and gradients: eager ", want.results[i].requires_grad());
       }
+    }
+    const std::string shared = sharing(want.results, eager_),
+                      shared_here = sharing(got.results, other_);
+    if (!p_.traced && shared != shared_here) {
+      return cat("what shares memory: eager", shared, ", here", shared_here);
     }
     for (size_t i = 0; i < p_.states.size(); ++i) {
       const Tensor &a = eager_.world.states[i], &b = other_.world.states[i];

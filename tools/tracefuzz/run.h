@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "tools/tracefuzz/program.h"
+#include "tracer/plant.h"
 
 namespace etch::tracefuzz {
 
@@ -26,5 +27,12 @@ std::optional<std::string> run(const Program& p, Counts& counts);
 
 /// The smallest program found that still differs.
 Program shrink(const Program& p);
+
+/// The mistakes of --plant.
+struct PlantedBug {
+  std::string name;
+  tracer::Plant plant;
+};
+std::vector<PlantedBug> planted_bugs();
 
 }  // namespace etch::tracefuzz
