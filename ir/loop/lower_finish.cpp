@@ -83,9 +83,7 @@ Kernel Lowering::finish() const {
   std::vector<uint32_t> values = fold(folded, exprs_, roots);
   std::vector<const Affine*> accesses;
   std::vector<bool> used(loads_.size()), indexed(sizes_.size());
-  bool reduces = false;
   for (const ExprNode& n : folded.nodes()) {
-    reduces |= n.op == Prim::Reduce;
     if (n.op == Prim::Load) used[n.bits] = true;
     if (n.op == Prim::Index) indexed[n.bits] = true;
   }
@@ -93,17 +91,21 @@ Kernel Lowering::finish() const {
     if (used[l]) accesses.push_back(&loads_[l].at);
   }
   for (const PendingStore& s : stores_) accesses.push_back(&s.access.at);
-  // Where nothing needs the reductions, nothing runs over their axes.
-  std::vector<int> inner_axes = inner_axes_;
-  if (!reduces) {
-    auto inner_store = [](const PendingStore& s) { return s.inner; };
-    auto inner_stores = std::count_if(stores_.begin(), stores_.end(), inner_store);
-    if (inner_stores == 0) inner_axes.clear();
-    if (inner_stores != 0 && inner_stores != std::ssize(stores_) && !inner_axes.empty()) {
-      throw Cut{"it stores rows and their elements and reduces nothing"};
+  std::vector<int> outer = outer_axes_, inner = inner_axes_;
+  const bool reduces = std::any_of(folded.nodes().begin(), folded.nodes().end(),
+                                   [](const ExprNode& n) { return n.op == Prim::Reduce; });
+  if (!reduces && !inner.empty()) {
+    // Folding left no reduction, as in argmin along an axis of size 1: there is one loop only.
+    auto is_inner = [](const PendingStore& s) { return s.inner; };
+    if (std::any_of(stores_.begin(), stores_.end(), is_inner)) {
+      if (!std::all_of(stores_.begin(), stores_.end(), is_inner)) {
+        throw Cut{"it stores rows and elements and reduces nothing"};
+      }
+      outer.insert(outer.end(), inner.begin(), inner.end());
     }
+    inner.clear();
   }
-  AxisPlan plan = plan_axes(accesses, outer_axes_, inner_axes, sizes_, indexed);
+  AxisPlan plan = plan_axes(accesses, std::move(outer), std::move(inner), sizes_, indexed);
 
   Kernel k;
   k.name = kernel_name(g_);
@@ -122,7 +124,7 @@ Kernel Lowering::finish() const {
   std::vector<uint32_t> to = renumber(folded, load_ids, plan.axes, k);
   for (size_t s = 0; s < stores_.size(); ++s) {
     Access access{stores_[s].access.buffer, plan.strides[at++], stores_[s].access.at.offset};
-    k.stores.push_back({std::move(access), to[values[s]], stores_[s].inner});
+    k.stores.push_back({std::move(access), to[values[s]], stores_[s].inner && reduces});
   }
   return k;
 }

@@ -76,7 +76,7 @@ Shape2 reduction_shape(const Kernel& k, const BoundKernel& b, bool apart) {
   if (shape.columns) {
     shape.keep = n * kColumns <= kKeptElements * 2;
   } else {
-    shape.bare = !apart && only_reduces_rows(k, b);
+    shape.bare = !apart && n != 0 && only_reduces_rows(k, b);
     shape.single = !shape.bare && (n > kShortRow || n == 0 || b.outer_points < 2);
     shape.keep = n <= kKeptElements;
   }

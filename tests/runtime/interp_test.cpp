@@ -72,7 +72,8 @@ struct Threads {
 }  // namespace
 
 TEST_CASE("the interpreter gives the oracle's bits on small and empty shapes") {
-  for (auto [n, d] : {std::pair{1, 1}, {7, 3}, {0, 5}, {5, 0}, {64, 7}, {7, 64}, {3, 300}}) {
+  for (auto [n, d] :
+       {std::pair{1, 1}, {7, 3}, {0, 5}, {5, 0}, {4, 0}, {64, 7}, {7, 64}, {3, 300}}) {
     check(n, d, false);
   }
 }

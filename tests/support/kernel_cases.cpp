@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "ir/ops/create.h"
+#include "ir/ops/elementwise.h"
 #include "ir/ops/math.h"
 #include "ir/ops/reduce.h"
 #include "ir/ops/view.h"
@@ -137,6 +138,13 @@ void row_recipes(std::vector<Recipe>& out) {
                    b.result(op<ArgMax>({{1}, false}, x));
                  },
                  false});
+  out.push_back({"argmin of one mean a row", [](Builder& b, Dim n, Dim d) {
+                   b.result(op<ArgMin>({{1}, true}, mean(b.input({n, d}), {1})));
+                 }});
+  out.push_back({"elements beside the argmin of one mean a row", [](Builder& b, Dim n, Dim d) {
+                   Var x = b.input({n, d});
+                   b.result(x + op<Cast>({DType::F32}, op<ArgMin>({{1}, true}, mean(x, {1}))));
+                 }});
   out.push_back(
       {"argmin of columns",
        [](Builder& b, Dim n, Dim d) { b.result(op<ArgMin>({{0}, false}, b.input({n, d}))); },
