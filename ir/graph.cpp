@@ -78,8 +78,9 @@ void Graph::unlink(NodeId id) {
 
 void Graph::drop_use(Value v, Use use) {
   auto& uses = nodes_[v.node].uses;
-  auto it = std::find(uses.begin(), uses.end(), use);
-  invariant(it != uses.end(), "a use list lost an entry");
+  // From the end: what is erased was mostly added last.
+  auto it = std::find(uses.rbegin(), uses.rend(), use);
+  invariant(it != uses.rend(), "a use list lost an entry");
   *it = uses.back();
   uses.pop_back();
 }

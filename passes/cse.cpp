@@ -73,10 +73,13 @@ class NodeSet {
   std::unordered_set<NodeId, Hash, Equal> set_;
 };
 
+/// Results are left to the end: replace_uses() looks through all of them.
 void merge(Graph& g, NodeId kept, NodeId extra) {
   if (g.node(kept).loc == 0 && g.node(kept).scope == 0) g.copy_origin(kept, g, extra);
-  for (uint32_t i = 0; i < g.node(extra).outputs.size(); ++i) {
-    g.replace_uses({extra, i}, {kept, i});
+  const std::vector<ir::Use> uses = g.node(extra).uses;
+  for (size_t i = uses.size(); i-- > 0;) {
+    const uint32_t result = g.node(uses[i].user).inputs[uses[i].operand].index;
+    g.set_operand(uses[i].user, uses[i].operand, {kept, result});
   }
 }
 
@@ -85,12 +88,18 @@ void merge(Graph& g, NodeId kept, NodeId extra) {
 bool cse(Graph& g, const PassContext&) {
   NodeSet seen(g);
   std::vector<NodeId> extras;
+  std::vector<NodeId> kept(g.capacity(), ir::kNoNode);
   for (NodeId id : g) {
     if (is_input(g.node(id))) continue;
     NodeId first = seen.find_or_add(id);
     if (first == id) continue;
     merge(g, first, id);
+    kept[id] = first;
     extras.push_back(id);
+  }
+  for (size_t i = 0; i < g.results().size(); ++i) {
+    const Value v = g.results()[i].value;
+    if (kept[v.node] != ir::kNoNode) g.set_result(i, {kept[v.node], v.index});
   }
   // Last first: use lists are searched from the end.
   for (size_t i = extras.size(); i-- > 0;) g.erase(extras[i]);

@@ -53,6 +53,8 @@ class Fuser {
       position_[id] = order_.size();
       order_.push_back(id);
     }
+    is_result_.assign(g_.capacity(), false);
+    for (const GraphResult& r : g_.results()) is_result_[r.value.node] = true;
   }
 
   bool is_member_kind(NodeId id) const {
@@ -201,7 +203,7 @@ class Fuser {
     while (!stack.empty()) {
       Value at = stack.back();
       stack.pop_back();
-      if (g_.is_result(at)) return true;
+      if (is_result_[at.node]) return true;
       for (const Use& u : g_.node(at.node).uses) {
         if (!(g_.node(u.user).inputs[u.operand] == at) || members.contains(u.user)) continue;
         if (!g_.node(u.user).op->is_view()) return true;
@@ -310,7 +312,7 @@ class Fuser {
       NodeId id = order_[i];
       const Node& n = g_.node(id);
       if (n.erased() || is_input(n) || !n.uses.empty() || !is_copied(id)) continue;
-      if (!g_.is_result({id, 0})) g_.erase(id);
+      if (!is_result_[id]) g_.erase(id);
     }
   }
 
@@ -349,6 +351,7 @@ class Fuser {
   std::vector<int> group_;
   std::vector<uint32_t> seen_in_;  // the latest search that saw a node
   uint32_t search_ = 0;
+  std::vector<bool> is_result_;
   std::vector<std::vector<NodeId>> groups_;  // members in order; empty once merged away
 };
 

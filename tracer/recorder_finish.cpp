@@ -120,21 +120,20 @@ void GraphRecorder::add_state_writes() {
   ir::Graph& g = data_.graph;
   std::vector<NamedTensor> used;
   std::vector<int> place(data_.state.size(), -1);
-  for (const ir::GraphInput& in : g.inputs()) {
-    if (in.kind != ir::InputKind::State) continue;
-    for (size_t k = 0; k < data_.state.size(); ++k) {
-      if (data_.state[k].name != in.name) continue;
-      place[k] = static_cast<int>(used.size());
-      used.push_back(data_.state[k]);
-    }
+  std::unordered_map<std::string_view, size_t> by_name;
+  for (size_t k = 0; k < data_.state.size(); ++k) by_name.try_emplace(data_.state[k].name, k);
+  std::unordered_map<size_t, Value> written;  // by state
+  for (const auto& [storage, b] : buffers_) {
+    if (b.state >= 0 && b.written) written[static_cast<size_t>(b.state)] = b.current;
   }
   for (size_t k = 0; k < g.inputs().size(); ++k) {
     const ir::GraphInput& in = g.inputs()[k];
-    for (const auto& [storage, b] : buffers_) {
-      if (b.state < 0 || !b.written) continue;
-      const std::string& name = data_.state[static_cast<size_t>(b.state)].name;
-      if (name == in.name) g.add_result(b.current, in.name, static_cast<int>(k));
-    }
+    auto state = by_name.find(in.name);
+    if (in.kind != ir::InputKind::State || state == by_name.end()) continue;
+    place[state->second] = static_cast<int>(used.size());
+    used.push_back(data_.state[state->second]);
+    auto value = written.find(state->second);
+    if (value != written.end()) g.add_result(value->second, in.name, static_cast<int>(k));
   }
   // States that were never used leave the list.
   for (ResultAlias& a : data_.aliases) {
