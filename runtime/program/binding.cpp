@@ -88,6 +88,7 @@ void Binding::bind(std::span<const PortValue> inputs, std::span<const PortValue>
                    std::span<const SymbolBinding> outer) {
   if (bound_ && same_sizes(inputs, states, outer)) return;
   bound_ = false;
+  ++serial_;
   std::fill(known_.begin(), known_.end(), 0);
   for (size_t s = 0; s < plan_.given_symbols; ++s) {
     symbols_[s].value = dim_eval(symbols_[s].symbol, outer);
@@ -277,7 +278,6 @@ void Binding::bind_kernel(const Step& s, BoundStep& b) const {
 }
 
 void Binding::bind_operator(const Step& s, BoundStep& b) const {
-  b.weight_of = BoundStep::kNoWeight;
   for (size_t i = 0; i < s.in.size(); ++i) {
     BoundStep::Window& w = b.windows[i];
     eval(s.in[i].view.sizes, w.sizes);

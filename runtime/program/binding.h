@@ -29,10 +29,6 @@ struct BoundStep {
   };
   std::vector<Window> windows;    // per operand
   std::vector<Operand> operands;  // Contraction
-  // The packed weights of the value numbered weight_of; null when they have no packed form.
-  std::shared_ptr<const PackedWeight> weight;
-  uint64_t weight_of = kNoWeight;
-  static constexpr uint64_t kNoWeight = ~uint64_t{0};
   std::vector<ir::TensorRef> in, out;
   std::shared_ptr<void> attrs;  // with numbers in place of symbols, where there are any
 };
@@ -49,6 +45,8 @@ class Binding {
   void bind(std::span<const PortValue> inputs, std::span<const PortValue> states,
             std::span<const SymbolBinding> outer = {});
   bool bound() const { return bound_; }
+  /// Another number after each change of sizes.
+  uint64_t serial() const { return serial_; }
 
   std::span<const int64_t> sizes(uint32_t buffer) const { return buffers_[buffer].sizes; }
   int64_t bytes(uint32_t buffer) const { return buffers_[buffer].bytes; }
@@ -86,6 +84,7 @@ class Binding {
   const Plan& plan_;
   Frames& frames_;
   bool bound_ = false;
+  uint64_t serial_ = 0;
   std::vector<int64_t> key_;
   SymbolBindings symbols_;
   std::vector<char> known_;  // per symbol

@@ -15,13 +15,27 @@ void copy_bytes(void* to, const void* from, size_t bytes) {
 
 }  // namespace
 
-/// The frame of nested plan i, its temporary memory in its place.
-Frame& Frame::nested(const Step& s, size_t i) {
+/// The frame of nested plan i, at this place: its temporary memory, its site, and what is known
+/// about operands other than the first `moving`.
+Frame& Frame::nested(const Step& s, size_t i, size_t moving) {
   const Plan& body = *s.bodies[i];
   Frame& f = frames_.of(body).frame;
   auto* inside = static_cast<std::byte*>(pointers[s.inside]);
-  for (uint32_t b = 0; b < body.buffers.size(); ++b) {
-    if (body.buffers[b].home == Home::Arena) f.pointers[b] = inside + f.binding.offset(b);
+  if (f.inside_ != inside || f.inside_serial_ != f.binding.serial()) {
+    for (uint32_t b = 0; b < body.buffers.size(); ++b) {
+      if (body.buffers[b].home == Home::Arena) f.pointers[b] = inside + f.binding.offset(b);
+    }
+    f.inside_ = inside;
+    f.inside_serial_ = f.binding.serial();
+  }
+  if (!body.reads_weights) return f;
+  const size_t at = s.first_body + i;
+  if (site_->inside.size() <= at) site_->inside.resize(at + 1);
+  if (site_->inside[at] == nullptr) site_->inside[at] = std::make_unique<Site>();
+  f.site_ = site_->inside[at].get();
+  const size_t first = s.in.size() - body.inputs.size();
+  for (uint32_t k : body.weight_inputs) {
+    f.staying_[k] = first + k < moving ? Staying{} : staying(s.in[first + k].buffer);
   }
   return f;
 }
@@ -51,7 +65,7 @@ void Frame::run_call(const Step& s, Frame& body) {
 void Frame::run_while(const Step& s, const void* attrs) {
   const auto& a = *static_cast<const ir::WhileLoop::Attrs*>(attrs);
   const auto carried = static_cast<size_t>(a.carried);
-  Frame &test = nested(s, 0), &body = nested(s, 1);
+  Frame &test = nested(s, 0, carried), &body = nested(s, 1, carried);
   bool* go_on = static_cast<bool*>(pointers[s.moving[carried]]);
   test.pointers[test.outputs_[0]] = go_on;
   for (size_t i = 0; i < s.in.size(); ++i) {
@@ -97,7 +111,7 @@ void Frame::run_scan(const Step& s, const void* attrs) {
   const auto carried = static_cast<size_t>(a.carried);
   const size_t after = carried + static_cast<size_t>(a.sequences);
   const int64_t length = a.length[0].value();
-  Frame& body = nested(s, 0);
+  Frame& body = nested(s, 0, after);
   const size_t results = body.outputs_.size();
   for (size_t i = 0; i < s.in.size(); ++i) {
     body.pointers[body.inputs_[i]] = pointers[s.in[i].buffer];

@@ -12,6 +12,7 @@ Frame::Frame(const Plan& p, Binding& b, Frames& frames) : plan(p), binding(b), f
   operands_.resize(plan.max_operands);
   inputs_.resize(plan.inputs.size());
   outputs_.resize(plan.outputs.size());
+  staying_.resize(plan.inputs.size());
   for (uint32_t buffer = 0; buffer < plan.buffers.size(); ++buffer) {
     const BufferInfo& info = plan.buffers[buffer];
     if (info.home == Home::Input) inputs_[info.index] = buffer;
@@ -23,6 +24,10 @@ Frame::Frame(const Plan& p, Binding& b, Frames& frames) : plan(p), binding(b), f
 }
 
 void Frame::run(size_t from, size_t to) {
+  if (plan.reads_weights && site_->bound != binding.serial()) {
+    site_->held.assign(plan.steps.size(), {});
+    site_->bound = binding.serial();
+  }
   for (size_t i = from; i < to; ++i) {
     const Step& s = plan.steps[i];
     BoundStep& b = binding.steps()[i];
@@ -53,21 +58,28 @@ void Frame::run_kernel(const Step& s, BoundStep& b) {
   }
 }
 
+/// Whether and as what a buffer's value stays from run to run.
+Staying Frame::staying(uint32_t buffer) const {
+  const BufferInfo& info = plan.buffers[buffer];
+  if (info.home == Home::Constant) return {&plan.packed, info.index};
+  if (info.home == Home::Input) return staying_[info.index];
+  if (info.home != Home::State || plan.written[info.index]) return {};
+  const uint64_t contents = frames_.state_->contents(frames_.state_index_[info.index]);
+  return {contents == 0 ? nullptr : &frames_.state_->packed(), contents};
+}
+
 /// The packed weights of a contraction, looked up when their value or its window has changed.
 const PackedWeight* Frame::weight(const Step& s, BoundStep& b) {
   if (!s.weight_stays) return nullptr;
-  const BufferInfo& info = plan.buffers[s.in[1].buffer];
-  const bool constant = info.home == Home::Constant;
-  const uint64_t contents =
-      constant ? info.index : frames_.state_->contents(frames_.state_index_[info.index]);
-  if (!constant && contents == 0) return nullptr;
-  if (b.weight_of != contents || (b.weight != nullptr && b.weight->isa() != active_isa())) {
+  const Staying value = staying(s.in[1].buffer);
+  if (value.packed == nullptr) return nullptr;
+  Site::Held& held = site_->held[static_cast<size_t>(&s - plan.steps.data())];
+  if (held.contents != value.contents || (held.weight && held.weight->isa() != active_isa())) {
     const void* attrs = b.attrs ? b.attrs.get() : s.attrs.data();
-    PackedWeights& packed = constant ? plan.packed : frames_.state_->packed();
-    b.weight = packed.get(contents, *s.op, b.operands, attrs, b.windows[1].offset);
-    b.weight_of = contents;
+    held.weight = value.packed->get(value.contents, *s.op, b.operands, attrs, b.windows[1].offset);
+    held.contents = value.contents;
   }
-  return b.weight.get();
+  return held.weight.get();
 }
 
 void Frame::run_operator(const Step& s, BoundStep& b) {
@@ -102,6 +114,7 @@ Frames::Entry& Frames::of(const Plan& plan) {
 }
 
 void Frames::start(const State& state, std::span<const uint32_t> state_index) {
+  root_->frame.site_ = &site_;
   state_ = &state;
   state_index_ = state_index;
   native_runs_ = interpreted_runs_ = 0;

@@ -13,6 +13,25 @@ namespace etch::runtime {
 
 class Frames;
 
+/// What a place that runs a plan keeps from run to run: the packed weights of the steps there, and
+/// the places inside. Plans that run at several places have other weights at each.
+struct Site {
+  struct Held {
+    uint64_t contents = kNothing;                // of the value that was packed
+    std::shared_ptr<const PackedWeight> weight;  // null when it has no packed form
+    static constexpr uint64_t kNothing = ~uint64_t{0};
+  };
+  uint64_t bound = 0;      // Binding::serial() of the sizes that the weights are packed for
+  std::vector<Held> held;  // per step
+  std::vector<std::unique_ptr<Site>> inside;  // per step and nested plan, in order
+};
+
+/// A value that stays from run to run: where its packed forms are, and under which number.
+struct Staying {
+  PackedWeights* packed = nullptr;  // null: it does not stay
+  uint64_t contents = 0;
+};
+
 /// A plan under one set of sizes and pointers.
 class Frame {
  public:
@@ -28,8 +47,10 @@ class Frame {
   std::vector<void*> pointers;  // per buffer; whoever runs a frame sets them
 
  private:
+  friend class Frames;
   void run_kernel(const Step& s, BoundStep& b);
   void run_operator(const Step& s, BoundStep& b);
+  Staying staying(uint32_t buffer) const;
   const PackedWeight* weight(const Step& s, BoundStep& b);
 
   // control.cpp
@@ -37,7 +58,7 @@ class Frame {
   void run_call(const Step& s, Frame& body);
   void run_while(const Step& s, const void* attrs);
   void run_scan(const Step& s, const void* attrs);
-  Frame& nested(const Step& s, size_t i);
+  Frame& nested(const Step& s, size_t i, size_t moving = 0);
   size_t bytes(uint32_t buffer) const { return static_cast<size_t>(binding.bytes(buffer)); }
   /// `count` elements of `size` bytes from element `at` on.
   static void* element(void* data, int64_t at, size_t size) {
@@ -47,6 +68,10 @@ class Frame {
   Frames& frames_;
   std::vector<void*> operands_;             // of the present step
   std::vector<uint32_t> inputs_, outputs_;  // buffers, by index
+  Site* site_ = nullptr;                    // where it runs now
+  std::vector<Staying> staying_;            // per input, inside other plans
+  std::byte* inside_ = nullptr;             // where its temporary memory was put last,
+  uint64_t inside_serial_ = 0;              // under which sizes
 };
 
 /// The frames of one program: its own and one per nested plan, which its steps share, since only
@@ -76,6 +101,7 @@ class Frames {
   const State* state_ = nullptr;
   std::span<const uint32_t> state_index_;
   uint64_t native_runs_ = 0, interpreted_runs_ = 0;
+  Site site_;
   std::unique_ptr<Entry> root_;
 };
 

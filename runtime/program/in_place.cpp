@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ir/ops/control.h"
+
 namespace etch::runtime {
 
 using ir::loop::Access;
@@ -84,6 +86,8 @@ bool may_overwrite(const Kernel& k, int operand, int output) {
 
 namespace {
 
+constexpr size_t kMostPairs = size_t{1} << 20;  // of results and inputs that are looked at
+
 bool same_view(const StridedView& a, const StridedView& b) {
   return same_shape(a.sizes, b.sizes) && same_shape(a.strides, b.strides) &&
          a.offset.same_as(b.offset);
@@ -97,7 +101,9 @@ struct Checked {
 
 /// Whether a step's operator may raise, once what is in `checked` has been checked; adds to it.
 bool may_raise(const Plan& plan, const Step& s, std::vector<Checked>& checked) {
-  if (s.kind == StepKind::Control) return true;
+  if (s.kind == StepKind::Control) {
+    return s.op != &ir::op_def<ir::CallFunction>() || s.bodies[0]->may_fail;
+  }
   if (s.kind != StepKind::Opaque || s.op->total) return false;
   if (s.op->index_size == nullptr) return true;
   const Place& indices = s.in[1];
@@ -126,32 +132,48 @@ int last_that_may_fail(const Plan& plan) {
   return last;
 }
 
-bool reads(const Step& s, uint32_t buffer) {
-  return std::any_of(s.in.begin(), s.in.end(), [&](const Place& p) { return p.buffer == buffer; });
-}
-
-/// The step that may write new value `next` over the old one, or -1.
-int in_place_step(const Plan& plan, uint32_t old_buffer, uint32_t next_buffer) {
+/// Which step makes a buffer, as which of its results, and which one reads it last.
+struct Course {
   int maker = -1;
   size_t output = 0;
+  int last_reader = -1;
+};
+
+std::vector<Course> courses(const Plan& plan) {
+  std::vector<Course> out(plan.buffers.size());
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& s = plan.steps[i];
     for (size_t o = 0; o < s.out.size(); ++o) {
-      if (s.out[o] != next_buffer) continue;
-      maker = static_cast<int>(i);
-      output = o;
+      out[s.out[o]].maker = static_cast<int>(i);
+      out[s.out[o]].output = o;
     }
+    for (const Place& p : s.in) out[p.buffer].last_reader = static_cast<int>(i);
   }
-  if (maker < 0 || plan.steps[static_cast<size_t>(maker)].kind != StepKind::Kernel) return -1;
-  for (size_t i = static_cast<size_t>(maker) + 1; i < plan.steps.size(); ++i) {
-    if (reads(plan.steps[i], old_buffer)) return -1;
+  return out;
+}
+
+/// Whether result `output` of the step may lie on its operand `operand`.
+bool may_replace(const Step& s, size_t operand, size_t output) {
+  if (s.kind == StepKind::Kernel) {
+    return may_overwrite(s.block->kernel(), static_cast<int>(operand), static_cast<int>(output));
   }
-  const Step& s = plan.steps[static_cast<size_t>(maker)];
+  const Plan& body = *s.bodies[0];
+  if (body.may_replace.empty()) return false;
+  return body.may_replace[output * body.inputs.size() + operand];
+}
+
+/// The step that may write new value `next` over the old one, or -1.
+int in_place_step(const Plan& plan, const std::vector<Course>& courses, uint32_t old_buffer,
+                  uint32_t next_buffer) {
+  const Course& next = courses[next_buffer];
+  if (next.maker < 0 || courses[old_buffer].last_reader > next.maker) return -1;
+  const Step& s = plan.steps[static_cast<size_t>(next.maker)];
+  const bool call = s.kind == StepKind::Control && s.op == &ir::op_def<ir::CallFunction>();
+  if (s.kind != StepKind::Kernel && !call) return -1;
   for (size_t i = 0; i < s.in.size(); ++i) {
-    if (s.in[i].buffer != old_buffer) continue;
-    if (!may_overwrite(s.block->kernel(), static_cast<int>(i), static_cast<int>(output))) return -1;
+    if (s.in[i].buffer == old_buffer && !may_replace(s, i, next.output)) return -1;
   }
-  return maker;
+  return next.maker;
 }
 
 }  // namespace
@@ -164,13 +186,34 @@ void find_in_place_writes(Plan& plan) {
     if (info.home == Home::Next) nexts[info.index] = b;
   }
   const int safe = last_that_may_fail(plan) + 1;
+  const std::vector<Course> all = courses(plan);
   plan.nexts_in_place.assign(nexts.size(), false);
   plan.point_of_no_return = plan.steps.size();
   for (size_t n = 0; n < nexts.size(); ++n) {
-    const int at = in_place_step(plan, states[plan.next_of[n]], nexts[n]);
+    const int at = in_place_step(plan, all, states[plan.next_of[n]], nexts[n]);
     if (at < safe) continue;
     plan.nexts_in_place[n] = true;
     plan.point_of_no_return = std::min(plan.point_of_no_return, static_cast<size_t>(at));
+  }
+}
+
+void find_replaceable_inputs(Plan& plan) {
+  std::vector<uint32_t> inputs(plan.inputs.size()), outputs(plan.outputs.size());
+  for (uint32_t b = 0; b < plan.buffers.size(); ++b) {
+    const BufferInfo& info = plan.buffers[b];
+    if (info.home == Home::Input) inputs[info.index] = b;
+    if (info.home == Home::Output) outputs[info.index] = b;
+  }
+  const std::vector<Course> all = courses(plan);
+  plan.may_fail = last_that_may_fail(plan) >= 0;
+  if (outputs.size() * inputs.size() > kMostPairs) return;
+  plan.may_replace.resize(outputs.size() * inputs.size());
+  for (size_t o = 0; o < outputs.size(); ++o) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const Port &out = plan.outputs[o], &in = plan.inputs[i];
+      plan.may_replace[o * inputs.size() + i] =
+          same_type(out.type, in.type) && in_place_step(plan, all, inputs[i], outputs[o]) >= 0;
+    }
   }
 }
 

@@ -11,6 +11,10 @@ namespace etch::runtime {
 /// check its data, no guard that is still unknown. Until then a run that fails has changed nothing.
 void find_in_place_writes(Plan& plan);
 
+/// The same for a plan inside another one: fills Plan::may_replace and Plan::may_fail, by which the
+/// plan around it decides about its own State.
+void find_replaceable_inputs(Plan& plan);
+
 /// True when operand `operand` of a kernel is read exactly where output `output` is written, and
 /// not after it: then both may be the same memory.
 bool may_overwrite(const ir::loop::Kernel& k, int operand, int output);

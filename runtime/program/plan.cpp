@@ -1,5 +1,6 @@
 #include "runtime/program/plan.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -113,6 +114,7 @@ class Planner {
   Shared& shared_;
   bool nested_;  // inside another plan, which gives the symbols
   KernelSource* source_;
+  size_t bodies_ = 0;  // of the steps so far
   std::vector<bool> needed_;
   std::unordered_map<Value, Place, ir::ValueHash> places_;
   std::unordered_map<Value, uint32_t, ir::ValueHash> copies_;  // dense copies of windows
@@ -135,7 +137,7 @@ void Planner::run() {
   }
   add_results();
   reuse_operands();
-  find_in_place_writes(plan_);
+  nested_ ? find_replaceable_inputs(plan_) : find_in_place_writes(plan_);
   for (const Step& s : plan_.steps) {
     plan_.max_operands = std::max(plan_.max_operands, s.in.size() + s.out.size());
     plan_.kernels += s.kind == StepKind::Kernel;
@@ -183,16 +185,17 @@ void Planner::add_inputs() {
     ports.push_back({in.name, g_.type(in.value)});
     places_[in.value] = {b, contiguous_view(g_.type(in.value).shape)};
   }
+  plan_.written.resize(plan_.states.size());
   for (const ir::GraphResult& r : g_.results()) {
     if (r.state < 0) continue;
     int state = state_number.at(static_cast<size_t>(r.state));
     if (state < 0) fail("program", cat("result '", r.name, "' is written to an input"));
-    for (uint32_t other : plan_.next_of) {
-      if (other == static_cast<uint32_t>(state)) {
-        fail("program", cat("state '", plan_.states[other].name, "' is written twice"));
-      }
+    if (plan_.written[static_cast<size_t>(state)]) {
+      fail("program",
+           cat("state '", plan_.states[static_cast<size_t>(state)].name, "' is written twice"));
     }
     plan_.next_of.push_back(static_cast<uint32_t>(state));
+    plan_.written[static_cast<size_t>(state)] = true;
   }
 }
 
@@ -359,10 +362,12 @@ void Planner::add_control(NodeId id, const Node& n) {
   s.attrs = n.attrs;
   s.symbolic_attrs = has_symbols(n.attrs);
   s.out = std::move(out);
+  s.first_body = bodies_;
   for (uint32_t b : s.out) touch(b);
   for (const ir::GraphRef& body : ir::bodies_of(n)) {
     s.bodies.push_back(make_plan(body, shared_, true));
   }
+  bodies_ += s.bodies.size();
   for (const ir::TensorType& t : moving_types(g_, n)) s.moving.push_back(add_temporary(t));
   s.inside = add_temporary({DType::U8, {Dim(0)}});  // Binding knows how much there is
 }
@@ -473,16 +478,27 @@ void Planner::reuse_operands() {
   }
 }
 
-/// Marks the contractions whose weights are the same in every run until somebody sets them.
-void find_weights_that_stay(Plan& plan) {
+/// Marks the contractions whose weights are the same in every run until somebody sets them. Inside
+/// another plan, that one knows about the inputs.
+void find_weights_that_stay(Plan& plan, bool nested) {
+  auto stays = [&](uint32_t buffer) {
+    const BufferInfo& b = plan.buffers[buffer];
+    if (b.home == Home::Input && nested) plan.weight_inputs.push_back(b.index);
+    return b.home == Home::Constant || (b.home == Home::Input && nested) ||
+           (b.home == Home::State && !plan.written[b.index]);
+  };
   for (Step& s : plan.steps) {
-    if (s.kind != StepKind::Contraction) continue;
-    const BufferInfo& b = plan.buffers[s.in[1].buffer];
-    const auto& written = plan.next_of;
-    s.weight_stays = b.home == Home::Constant ||
-                     (b.home == Home::State &&
-                      std::find(written.begin(), written.end(), b.index) == written.end());
+    if (s.kind == StepKind::Contraction) s.weight_stays = stays(s.in[1].buffer);
+    plan.reads_weights |= s.weight_stays;
+    for (const std::shared_ptr<const Plan>& body : s.bodies) {
+      const size_t first = s.in.size() - body->inputs.size();
+      for (uint32_t i : body->weight_inputs) stays(s.in[first + i].buffer);
+      plan.reads_weights |= body->reads_weights;
+    }
   }
+  std::vector<uint32_t>& inputs = plan.weight_inputs;
+  std::sort(inputs.begin(), inputs.end());
+  inputs.erase(std::unique(inputs.begin(), inputs.end()), inputs.end());
 }
 
 std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, Shared& shared,
@@ -496,7 +512,7 @@ std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, Shared
   Graph prepared = *graph;
   plan->prepared = prepare(prepared) ? std::make_shared<const Graph>(std::move(prepared)) : graph;
   Planner(*plan, shared, nested).run();
-  if (shared.pack_weights) find_weights_that_stay(*plan);
+  if (shared.pack_weights) find_weights_that_stay(*plan, nested);
   if (nested) shared.nested[graph.get()] = plan;
   return plan;
 }

@@ -64,11 +64,13 @@ struct Step {
   std::vector<std::shared_ptr<const Plan>> bodies;
   std::vector<uint32_t> moving;
   uint32_t inside = ~0u;
+  size_t first_body = 0;  // bodies of steps before this one
   // Contraction, Opaque, Control
   const ir::OpDef* op = nullptr;
   ir::AttrBox attrs;
   bool symbolic_attrs = false;
-  bool weight_stays = false;  // operand 1 is a constant or a State tensor that runs do not write
+  bool weight_stays =
+      false;  // operand 1 may be a constant or a State tensor that runs do not write
 };
 
 /// A named value at the program's border.
@@ -97,8 +99,15 @@ struct Plan {
   std::vector<Port> inputs, states, outputs;
   std::vector<Port> nexts;           // results that are written back ...
   std::vector<uint32_t> next_of;     // ... to these states
+  std::vector<bool> written;         // per state: some result is
   std::vector<bool> nexts_in_place;  // may be written over the present value, from this step on:
   size_t point_of_no_return = 0;
+  // Inside other plans: whether output o may lie on input i, at [o * inputs + i]; whether a step
+  // may raise; inputs that hold weights; whether anything inside reads weights that may stay.
+  std::vector<bool> may_replace;
+  bool may_fail = false;
+  std::vector<uint32_t> weight_inputs;
+  bool reads_weights = false;
   std::vector<GuardPort> guards;
   std::vector<ir::SymbolRange> symbols;
   size_t given_symbols = 0;  // so many of them are given by the plan around this one
