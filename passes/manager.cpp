@@ -60,14 +60,21 @@ void verify_after(const ir::Graph& g, const Pass& pass) {
   }
 }
 
-/// `inside` names the graph when it lies inside another.
-PassReport run_one(ir::Graph& g, const Pass& pass, const PassOptions& options,
-                   std::string_view inside = "") {
-  PassReport report{.name = pass.name, .nodes_before = g.size()};
+/// `from` is g itself, or what g shall be made from. `inside` names it when it lies inside another.
+PassReport run_one(const ir::Graph& from, ir::Graph& g, const Pass& pass,
+                   const PassOptions& options, std::string_view inside = "") {
+  PassReport report{.name = pass.name, .nodes_before = from.size()};
   Snapshot before;
-  if (options.changes) before = snapshot(g);
+  if (options.changes) before = snapshot(from);
   auto start = std::chrono::steady_clock::now();
-  report.changed = pass.run(g, options.context);
+  if (pass.make != nullptr) {
+    std::optional<ir::Graph> made = pass.make(from, options.context);
+    report.changed = made.has_value();
+    if (made) g = std::move(*made);
+    if (!made && &from != &g) g = from;
+  } else {
+    report.changed = pass.run(g, options.context);
+  }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   report.nodes_after = g.size();
   if (options.verify_each) verify_after(g, pass);
@@ -113,7 +120,7 @@ class Inside {
       auto next = std::make_shared<ir::Graph>(*body);
       bool changed = run(*next);
       KnownFacts known(ir::facts_of(*next));
-      changed |= run_one(*next, pass_, options_, next->name).changed;
+      changed |= run_one(*next, *next, pass_, options_, next->name).changed;
       done_[body.get()] = {body, changed ? ir::GraphRef(std::move(next)) : body};
     }
     const ir::GraphRef& next = done_.at(body.get()).after;
@@ -130,20 +137,44 @@ class Inside {
   std::unordered_map<const ir::Graph*, Rewritten> done_;
 };
 
+bool has_control(const ir::Graph& g) {
+  for (ir::NodeId id : g) {
+    if (g.node(id).op->is_control()) return true;
+  }
+  return false;
+}
+
+/// Without `from`, rewrites g; otherwise g becomes what follows from it.
+std::vector<PassReport> run_rows(const ir::Graph* from, ir::Graph& g, std::span<const Pass> rows,
+                                 const PassOptions& options) {
+  check_names(rows, options);
+  KnownFacts known(ir::facts_of(from != nullptr ? *from : g));
+  if (from != nullptr && has_control(*from)) g = *std::exchange(from, nullptr);
+  std::vector<PassReport> reports;
+  for (const Pass& pass : rows.first(std::min(rows.size(), options.stop_after))) {
+    if (!admitted(pass, options)) continue;
+    if (from != nullptr && pass.make == nullptr) g = *std::exchange(from, nullptr);
+    const bool inside = from == nullptr && Inside(pass, options).run(g);
+    reports.push_back(
+        run_one(from != nullptr ? *std::exchange(from, nullptr) : g, g, pass, options));
+    reports.back().changed |= inside;
+  }
+  if (from != nullptr) g = *from;
+  return reports;
+}
+
 }  // namespace
 
 std::vector<PassReport> run_passes(ir::Graph& g, std::span<const Pass> rows,
                                    const PassOptions& options) {
-  check_names(rows, options);
-  KnownFacts known(ir::facts_of(g));
-  std::vector<PassReport> reports;
-  for (const Pass& pass : rows.first(std::min(rows.size(), options.stop_after))) {
-    if (!admitted(pass, options)) continue;
-    const bool inside = Inside(pass, options).run(g);
-    reports.push_back(run_one(g, pass, options));
-    reports.back().changed |= inside;
-  }
-  return reports;
+  return run_rows(nullptr, g, rows, options);
+}
+
+ir::Graph run_passes_on(const ir::Graph& g, std::span<const Pass> rows,
+                        const PassOptions& options) {
+  ir::Graph out;
+  run_rows(&g, out, rows, options);
+  return out;
 }
 
 std::string to_text(std::span<const PassReport> reports) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "ir/graph.h"
@@ -26,17 +27,24 @@ enum class Level : uint8_t { Exact, Fast };
 struct PassContext {
   ir::Evaluator* evaluator = nullptr;      // runs operators on constants; null: only scalars fold
   size_t fold_budget = size_t{256} << 20;  // bytes of constants that one folding run may make
+  // Less estimated work than this is no function of its own; 0: whatever repeats is one, even if
+  // that costs fusions.
+  double least_call_us = 20;
 };
 
 /// Rewrites `g` and says whether anything changed. Never recurses on the graph's depth.
 using PassFunction = bool (*)(ir::Graph& g, const PassContext& context);
 
-/// One row of a pipeline.
+/// Makes the graph anew: cheaper where little of a large one stays. nullopt: nothing changes.
+using MakeFunction = std::optional<ir::Graph> (*)(const ir::Graph& g, const PassContext& context);
+
+/// One row of a pipeline: `run` or `make`.
 struct Pass {
   std::string_view name;
   PassFunction run = nullptr;
   PassClass cls = PassClass::Exact;
   std::string_view why;  // why it stands at this place
+  MakeFunction make = nullptr;
 };
 
 }  // namespace etch::passes

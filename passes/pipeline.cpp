@@ -6,12 +6,14 @@
 #include "passes/decompose.h"
 #include "passes/fold.h"
 #include "passes/fuse.h"
+#include "passes/outline.h"
 #include "passes/simplify.h"
 
 namespace etch::passes {
 namespace {
 
 constexpr Pass kPipeline[] = {
+    {"outline", nullptr, PassClass::Exact, "what follows works once on what repeats", outline},
     {"dce", dce, PassClass::Exact, "what nobody reads should cost no later pass anything"},
     {"simplify", simplify, PassClass::Exact, "algebra is cheapest while composites are one node"},
     {"decompose", decompose, PassClass::Exact, "from here on only kernels' operators remain"},

@@ -13,4 +13,9 @@ inline std::vector<PassReport> optimize(ir::Graph& g, const PassOptions& options
   return run_passes(g, pipeline(), options);
 }
 
+/// Runs it on a copy of `g`.
+inline ir::Graph optimized(const ir::Graph& g, const PassOptions& options = {}) {
+  return run_passes_on(g, pipeline(), options);
+}
+
 }  // namespace etch::passes

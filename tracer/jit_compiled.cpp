@@ -58,11 +58,10 @@ std::optional<runtime::GuardMiss> Compiled::Impl::try_run(std::span<const Tensor
 Compiled::Compiled(const Trace& trace, const CompileOptions& options)
     : impl_(std::make_shared<Impl>()) {
   impl_->trace = trace;
-  ir::Graph g = trace.graph();
   runtime::ProgramEvaluator evaluator;
   passes::PassOptions pass_options;
   pass_options.context.evaluator = &evaluator;
-  passes::optimize(g, pass_options);
+  ir::Graph g = passes::optimized(trace.graph(), pass_options);
   runtime::BuildOptions build;
   build.level = impl_->level = options.level;
   if (options.mode != CompileMode::Interpret) {

@@ -313,8 +313,51 @@ class Generator {
   bool specials_ = false;
 };
 
+/// The graph several times in a row, as the layers of a network: inputs of each are results of the
+/// one before, where the types fit, its own, or those of all.
+Sample repeat(const Sample& layer, Random& r) {
+  Sample out;
+  std::vector<Value> operands;
+  auto add_input = [&](size_t i) {
+    const GraphInput& in = layer.graph.inputs()[i];
+    out.inputs.push_back(layer.inputs[i]);
+    return out.graph.add_input(cat(in.name, "_", out.inputs.size()), layer.graph.type(in.value));
+  };
+  enum class From { All, Own, Before };
+  std::vector<std::pair<From, size_t>> from;
+  for (size_t i = 0; i < layer.inputs.size(); ++i) {
+    operands.push_back(add_input(i));
+    from.emplace_back(chance(r, 50) ? From::Own : From::All, 0);
+    const TensorType& t = layer.graph.type(layer.graph.inputs()[i].value);
+    for (size_t k = 0; k < layer.graph.results().size(); ++k) {
+      const bool fits = same_type(layer.graph.type(layer.graph.results()[k].value), t);
+      if (fits && is_float(t.dtype) && chance(r, 60)) from[i] = {From::Before, k};
+    }
+  }
+  const int64_t times = 3 + below(r, 8);
+  for (int64_t t = 0; t < times; ++t) {
+    out.graph.set_origin(out.graph.intern_scope(cat("layers.", t)),
+                         out.graph.intern_loc("layers.cpp", 1));
+    const std::vector<Value> results = inline_graph(out.graph, layer.graph, operands);
+    for (size_t i = 0; i < operands.size() && t + 1 < times; ++i) {
+      if (from[i].first == From::Before) operands[i] = results[from[i].second];
+      if (from[i].first == From::Own) operands[i] = add_input(i);
+    }
+    for (size_t k = 0; k < results.size(); ++k) {
+      if (t + 1 < times && !chance(r, 5)) continue;
+      out.graph.add_result(results[k], cat("y", t, "_", k));
+    }
+  }
+  out.graph.set_origin(0, 0);
+  return out;
+}
+
 }  // namespace
 
-Sample generate(uint64_t seed) { return Generator(seed).run(); }
+Sample generate(uint64_t seed) {
+  Sample s = Generator(seed).run();
+  Random r(seed ^ 0xa5a5);
+  return chance(r, 35) ? repeat(s, r) : s;
+}
 
 }  // namespace etch::difffuzz

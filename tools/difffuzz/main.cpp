@@ -13,7 +13,7 @@ namespace {
 
 struct Totals {
   uint64_t rejected = 0, graphs = 0, nodes = 0, kernels = 0, runs = 0, special = 0, reductions = 0,
-           fallbacks = 0, batched = 0;
+           fallbacks = 0, batched = 0, calling = 0;
   std::set<std::string_view> operators;
 };
 
@@ -33,6 +33,7 @@ void count(Totals& t, const Sample& s, const Counts& c) {
   t.reductions += c.fused_reduction;
   t.batched += c.batched;
   t.fallbacks += c.fallbacks;
+  t.calling += c.calls != 0;
 }
 
 double share(uint64_t part, uint64_t whole) {
@@ -138,10 +139,9 @@ int main(int argc, char** argv) {
         static_cast<unsigned long long>(t.runs));
     std::printf(
         "graphs with NaN or Inf %.1f %%, with a fused reduction %.1f %%, with batched nodes %.1f "
-        "%%, "
-        "fallbacks %llu\n",
+        "%%, with functions %.1f %%, fallbacks %llu\n",
         share(t.special, t.graphs), share(t.reductions, t.graphs), share(t.batched, t.graphs),
-        static_cast<unsigned long long>(t.fallbacks));
+        share(t.calling, t.graphs), static_cast<unsigned long long>(t.fallbacks));
     std::printf("samples rejected by eager %llu\nmismatches: %d\n",
                 static_cast<unsigned long long>(t.rejected), mismatches);
     return mismatches == 0 ? 0 : 1;

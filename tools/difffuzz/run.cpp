@@ -132,6 +132,7 @@ std::optional<Mismatch> run_engines(const Sample& sample, const std::vector<Tens
   runtime::ProgramEvaluator evaluator;
   passes::PassOptions options;
   options.context.evaluator = &evaluator;
+  options.context.least_call_us = 0;
   options.verify_each = true;
   std::vector<passes::Pass> rows(passes::pipeline().begin(), passes::pipeline().end());
   for (passes::Pass& row : rows) {
@@ -140,6 +141,7 @@ std::optional<Mismatch> run_engines(const Sample& sample, const std::vector<Tens
   for (const passes::PassReport& r : passes::run_passes(optimized, rows, options)) {
     counts.batched |= r.changed && r.name == "batch";
   }
+  for (ir::NodeId id : optimized) counts.calls += optimized.node(id).op->is_control();
   counts.fused_reduction = has_fused_reduction(optimized);
   if (plant.graph) plant.graph(optimized);
   runtime::Program interpreted = runtime::Program::build(optimized);

@@ -32,6 +32,7 @@ struct Counts {
   size_t fused_kernels = 0;  // in the optimised graph
   uint64_t native_runs = 0;
   size_t fallbacks = 0;  // kernels without machine code
+  size_t calls = 0;      // of functions, in the optimised graph
   bool fused_reduction = false;
   bool batched = false;  // nodes became one
   bool special = false;  // a NaN or infinity in some result
