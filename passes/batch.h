@@ -9,7 +9,7 @@ namespace etch::passes {
 /// new first axis: the cells of a forest at one height, a step of many sequences. Operands that all
 /// of them share (weights) stay as they are. What follows works on stacked values, too; rows in
 /// another order are gathered, and a row that something else reads is a view. Regions in which that
-/// would cost more than it saves stay as they are; docs/decisions/010-batching.md says how that is
+/// would cost more than it saves stay as they are; docs/decisions/012-batching.md says how that is
 /// weighed.
 ///
 /// Why: a program that is written for one tree or sentence and called on many of them spends its
