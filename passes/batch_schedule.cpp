@@ -83,17 +83,16 @@ class Kinds {
     ++alike_[h];
   }
 
-  /// What only elementwise operators read that stay alone is computed with them.
+  /// What only one elementwise operator reads that stays alone is computed with it.
   void leave_to_readers() {
     std::unordered_set<NodeId> results;
     for (const GraphResult& r : g_.results()) results.insert(r.value.node);
     for (NodeId id = g_.last(); id != kNoNode; id = g_.node(id).prev) {
       const Node& n = g_.node(id);
       if (!nodes_[id].usable || !n.op->is_elementwise() || results.contains(id)) continue;
-      bool left = std::all_of(n.uses.begin(), n.uses.end(), [&](const Use& u) {
-        return g_.node(u.user).op->is_elementwise() && !nodes_[u.user].usable;
-      });
-      if (!left) continue;
+      if (n.uses.size() != 1) continue;
+      NodeId reader = n.uses.front().user;
+      if (!g_.node(reader).op->is_elementwise() || nodes_[reader].usable) continue;
       nodes_[id].usable = false;
       --alike_[nodes_[id].plain];
     }
