@@ -128,6 +128,7 @@ class Bodies {
     return out;
   }
 
+  bool captures_gradients() const { return runtime::needs_tape(captures_.tensors); }
   /// Whether the same captures take part in gradients in both bodies.
   bool same_gradients() const {
     auto tracked = [&](const BodyData& b) {
@@ -186,6 +187,12 @@ std::vector<Tensor> apply(const typename Op::Attrs& attrs, std::span<const Tenso
                           size_t results) {
   std::vector<Tensor> out = runtime::apply(ir::op_def<Op>(), operands, &attrs);
   out.resize(results);
+  return out;
+}
+
+std::vector<Tensor> clones(const std::vector<Tensor>& tensors) {
+  std::vector<Tensor> out;
+  for (const Tensor& t : tensors) out.push_back(t.clone());
   return out;
 }
 
@@ -256,11 +263,7 @@ std::vector<Tensor> run_while(const FlatBody& condition, const FlatBody& body,
   }
   const std::vector<Tensor>& test = bodies.last_results();
   const bool known = test.size() == 1 && is_predicate(test[0]);  // the operator says what is wrong
-  if (eager && known && !truth(test[0])) {  // the body need not even be possible
-    std::vector<Tensor> out;
-    for (const Tensor& t : init) out.push_back(t.clone());
-    return out;
-  }
+  if (eager && known && !truth(test[0])) return clones(init);  // the body may be impossible
   bodies.record(body, "while.body");
   const size_t count = init.size();
   if (bodies.results(1) != count) {
@@ -272,6 +275,14 @@ std::vector<Tensor> run_while(const FlatBody& condition, const FlatBody& body,
   const std::vector<Tensor> operands = bodies.tensors(inputs);
   ir::WhileLoop::Attrs attrs;
   attrs.condition = bodies.closed(0, inputs, own(0, 1));
+  GraphRecorder* outer = outer_recording();
+  if (outer != nullptr && outer->is_jit() && bodies.captures_gradients()) {
+    // Without a trip, captures get no gradients, which is the host's to see.
+    NoGrad no_grad;
+    Tensor starts = apply<ir::CallFunction>({attrs.condition}, operands, 1)[0];
+    outer->host_number(starts, truth(starts), false, current_loc());
+    if (!truth(starts)) return clones(init);
+  }
   attrs.body = bodies.closed(1, inputs, carried);
   attrs.carried = static_cast<int64_t>(carried.size());
   attrs.most = options.most;

@@ -340,6 +340,30 @@ TEST_CASE("a bounded while_loop has gradients and refuses more trips", "[control
   CHECK_THROWS_WITH(grad(powers(x, 10, 0), x), Contains("without a bound"));
 }
 
+TEST_CASE("a loop of no trips leaves no gradients, compiled neither", "[control]") {
+  Tensor w = scalar_tensor(1.5, DType::F32).requires_grad_();
+  Tensor v = scalar_tensor(1, DType::F32).requires_grad_();
+  auto f = [&](const Tensor& x) {
+    w.set_grad(Tensor());
+    v.set_grad(Tensor());
+    Tensor y = while_loop([](const Tensor& t) { return t < 10; },
+                          [&](const Tensor& t) { return t * w; }, x * v, {.most = 20});
+    y.backward();
+    return y.detach();
+  };
+  Jit g = jit(f, {"x"});
+  for (float start : {1.F, 20.F, 2.F, 30.F, 3.F, 40.F}) {
+    Tensor x = scalar_tensor(start, DType::F32);
+    CHECK(same_bits(g({&x, 1})[0], f(x)));
+    const bool eager = w.grad().defined();
+    g({&x, 1});
+    CHECK(w.grad().defined() == eager);
+    CHECK(eager == (start < 10));
+    CHECK(v.grad().defined());
+  }
+  CHECK(g.stats().eager_because.empty());
+}
+
 TEST_CASE("control flow nests", "[control]") {
   auto f = [](const Tensor& xs) {
     return scan(
