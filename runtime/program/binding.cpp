@@ -232,11 +232,13 @@ void Binding::bind_bodies() {
     for (const std::shared_ptr<const Plan>& body : s.bodies) {
       const size_t first = s.in.size() - body->inputs.size();
       SmallVec<PortValue, 8> values;
+      operand_sizes_.resize(std::max(operand_sizes_.size(), body->inputs.size()));
       for (size_t i = 0; i < body->inputs.size(); ++i) {
-        const uint32_t buffer = s.in[first + i].buffer;
-        std::span<const int64_t> sizes = buffers_[buffer].sizes;
+        const Place& place = s.in[first + i];
+        eval(place.view.sizes, operand_sizes_[i]);
+        std::span<const int64_t> sizes = operand_sizes_[i];
         const size_t rank = body->inputs[i].type.shape.size();
-        values.push_back({plan_.buffers[buffer].dtype, sizes.subspan(sizes.size() - rank)});
+        values.push_back({plan_.buffers[place.buffer].dtype, sizes.subspan(sizes.size() - rank)});
       }
       Binding& inner = frames_.of(*body).binding;
       inner.bind(values, {}, symbols_);

@@ -89,7 +89,8 @@ class Binding {
   SymbolBindings symbols_;
   std::vector<char> known_;  // per symbol
   std::vector<Buffer> buffers_;
-  std::vector<uint32_t> arena_;  // buffers that the arena holds
+  std::vector<Sizes> operand_sizes_;  // of the nested plan that is being bound
+  std::vector<uint32_t> arena_;       // buffers that the arena holds
   std::vector<Lifetime> lifetimes_;
   std::vector<int64_t> offsets_;
   ArenaPlanner planner_;

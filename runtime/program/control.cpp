@@ -17,13 +17,13 @@ void copy_bytes(void* to, const void* from, size_t bytes) {
 
 /// The frame of nested plan i, at this place: its temporary memory, its site, and what is known
 /// about operands other than the first `moving`.
-Frame& Frame::nested(const Step& s, size_t i, size_t moving) {
+Frame& Frame::nested(const Step& s, const BoundStep& b, size_t i, size_t moving) {
   const Plan& body = *s.bodies[i];
   Frame& f = frames_.of(body).frame;
   auto* inside = static_cast<std::byte*>(pointers[s.inside]);
   if (f.inside_ != inside || f.inside_serial_ != f.binding.serial()) {
-    for (uint32_t b = 0; b < body.buffers.size(); ++b) {
-      if (body.buffers[b].home == Home::Arena) f.pointers[b] = inside + f.binding.offset(b);
+    for (uint32_t k = 0; k < body.buffers.size(); ++k) {
+      if (body.buffers[k].home == Home::Arena) f.pointers[k] = inside + f.binding.offset(k);
     }
     f.inside_ = inside;
     f.inside_serial_ = f.binding.serial();
@@ -35,7 +35,8 @@ Frame& Frame::nested(const Step& s, size_t i, size_t moving) {
   f.site_ = site_->inside[at].get();
   const size_t first = s.in.size() - body.inputs.size();
   for (uint32_t k : body.weight_inputs) {
-    f.staying_[k] = first + k < moving ? Staying{} : staying(s.in[first + k].buffer);
+    const bool moves = first + k < moving || b.windows[first + k].offset != 0;
+    f.staying_[k] = moves ? Staying{} : staying(s.in[first + k].buffer);
   }
   return f;
 }
@@ -43,33 +44,33 @@ Frame& Frame::nested(const Step& s, size_t i, size_t moving) {
 void Frame::run_control(const Step& s, BoundStep& b) {
   At at(s.loc);
   const void* attrs = b.attrs ? b.attrs.get() : s.attrs.data();
-  if (s.op == &ir::op_def<ir::Scan>()) return run_scan(s, attrs);
-  if (s.op == &ir::op_def<ir::WhileLoop>()) return run_while(s, attrs);
+  if (s.op == &ir::op_def<ir::Scan>()) return run_scan(s, b, attrs);
+  if (s.op == &ir::op_def<ir::WhileLoop>()) return run_while(s, b, attrs);
   size_t which = 0;
   if (s.op == &ir::op_def<ir::Cond>()) {
-    which = *static_cast<const bool*>(pointers[s.in[0].buffer]) ? 0 : 1;
+    which = *static_cast<const bool*>(operand(s, b, 0)) ? 0 : 1;
   }
-  run_call(s, nested(s, which));
+  run_call(s, b, nested(s, b, which));
 }
 
 /// The last operands are the body's inputs.
-void Frame::run_call(const Step& s, Frame& body) {
+void Frame::run_call(const Step& s, const BoundStep& b, Frame& body) {
   const size_t first = s.in.size() - body.inputs_.size();
   for (size_t i = 0; i < body.inputs_.size(); ++i) {
-    body.pointers[body.inputs_[i]] = pointers[s.in[first + i].buffer];
+    body.pointers[body.inputs_[i]] = operand(s, b, first + i);
   }
   for (size_t i = 0; i < s.out.size(); ++i) body.pointers[body.outputs_[i]] = pointers[s.out[i]];
   body.run(0, body.plan.steps.size());
 }
 
-void Frame::run_while(const Step& s, const void* attrs) {
+void Frame::run_while(const Step& s, const BoundStep& b, const void* attrs) {
   const auto& a = *static_cast<const ir::WhileLoop::Attrs*>(attrs);
   const auto carried = static_cast<size_t>(a.carried);
-  Frame &test = nested(s, 0, carried), &body = nested(s, 1, carried);
+  Frame &test = nested(s, b, 0, carried), &body = nested(s, b, 1, carried);
   bool* go_on = static_cast<bool*>(pointers[s.moving[carried]]);
   test.pointers[test.outputs_[0]] = go_on;
   for (size_t i = 0; i < s.in.size(); ++i) {
-    void* value = pointers[s.in[i].buffer];
+    void* value = operand(s, b, i);
     test.pointers[test.inputs_[i]] = body.pointers[body.inputs_[i]] = value;
   }
   // Values move to and fro between the results' memory and that of the step.
@@ -106,21 +107,21 @@ void Frame::run_while(const Step& s, const void* attrs) {
   std::memcpy(pointers[s.out[carried]], &trip, sizeof trip);
 }
 
-void Frame::run_scan(const Step& s, const void* attrs) {
+void Frame::run_scan(const Step& s, const BoundStep& b, const void* attrs) {
   const auto& a = *static_cast<const ir::Scan::Attrs*>(attrs);
   const auto carried = static_cast<size_t>(a.carried);
   const size_t after = carried + static_cast<size_t>(a.sequences);
   const int64_t length = a.length[0].value();
-  Frame& body = nested(s, 0, after);
+  Frame& body = nested(s, b, 0, after);
   const size_t results = body.outputs_.size();
   for (size_t i = 0; i < s.in.size(); ++i) {
-    body.pointers[body.inputs_[i]] = pointers[s.in[i].buffer];
+    body.pointers[body.inputs_[i]] = operand(s, b, i);
   }
   for (int64_t step = 0; step < length; ++step) {
     const int64_t at = a.reverse ? length - 1 - step : step;
     for (size_t i = carried; i < after; ++i) {
       const uint32_t in = body.inputs_[i];
-      body.pointers[in] = element(pointers[s.in[i].buffer], at, body.bytes(in));
+      body.pointers[in] = element(operand(s, b, i), at, body.bytes(in));
     }
     for (size_t i = carried; i < results; ++i) {
       const uint32_t out = body.outputs_[i];
@@ -140,7 +141,7 @@ void Frame::run_scan(const Step& s, const void* attrs) {
     }
   }
   for (size_t i = 0; length == 0 && i < carried; ++i) {
-    copy_bytes(pointers[s.out[i]], pointers[s.in[i].buffer], bytes(s.out[i]));
+    copy_bytes(pointers[s.out[i]], operand(s, b, i), bytes(s.out[i]));
   }
 }
 

@@ -55,10 +55,15 @@ class Frame {
 
   // control.cpp
   void run_control(const Step& s, BoundStep& b);
-  void run_call(const Step& s, Frame& body);
-  void run_while(const Step& s, const void* attrs);
-  void run_scan(const Step& s, const void* attrs);
-  Frame& nested(const Step& s, size_t i, size_t moving = 0);
+  void run_call(const Step& s, const BoundStep& b, Frame& body);
+  void run_while(const Step& s, const BoundStep& b, const void* attrs);
+  void run_scan(const Step& s, const BoundStep& b, const void* attrs);
+  Frame& nested(const Step& s, const BoundStep& b, size_t i, size_t moving = 0);
+  /// Operand i, which is dense, but may begin inside its buffer.
+  void* operand(const Step& s, const BoundStep& b, size_t i) const {
+    const uint32_t buffer = s.in[i].buffer;
+    return element(pointers[buffer], b.windows[i].offset, itemsize(plan.buffers[buffer].dtype));
+  }
   size_t bytes(uint32_t buffer) const { return static_cast<size_t>(binding.bytes(buffer)); }
   /// `count` elements of `size` bytes from element `at` on.
   static void* element(void* data, int64_t at, size_t size) {

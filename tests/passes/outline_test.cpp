@@ -553,3 +553,26 @@ TEST_CASE("twenty thousand layers become calls in one go") {
   CHECK(called(out).size() >= kLayers - 2);
   CHECK(distinct(called(out)) == 1);
 }
+
+TEST_CASE("calls read operands that begin inside a buffer where they lie") {
+  auto body = std::make_shared<Graph>();
+  Value in = body->add_input("x", {DType::F32, {Dim(2), Dim(3)}});
+  {
+    GraphEmitter e(*body);
+    body->add_result(GraphEmitter::value(op<Sin>(e.var(in)) * e.var(in)), "y");
+  }
+  Net net;
+  Var x = net.input("x", {6, 3});
+  std::vector<Var> results;
+  for (int64_t i = 0; i < 3; ++i) {
+    Var part = op<Slice>({.axis = 0, .range = {Dim(2 * i), Dim(2 * i + 2)}}, x);
+    const Var operands[] = {part};
+    results.push_back(ops<CallFunction>({body}, operands).front());
+    results.push_back(op<Sin>(part) * part);
+  }
+  const Graph g = net.finish(results);
+  const runtime::Program p = runtime::Program::build(g);
+  runtime::Context context(p);
+  const std::vector<Tensor> out = p.run(context, random_inputs(g));
+  for (size_t i = 0; i < 6; i += 2) CHECK(same_bytes(out[i], out[i + 1]));
+}
