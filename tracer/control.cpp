@@ -263,7 +263,7 @@ std::vector<Tensor> run_while(const FlatBody& condition, const FlatBody& body,
   }
   const std::vector<Tensor>& test = bodies.last_results();
   const bool known = test.size() == 1 && is_predicate(test[0]);  // the operator says what is wrong
-  if (eager && known && !truth(test[0])) return clones(init);  // the body may be impossible
+  if (eager && known && !truth(test[0])) return clones(init);    // the body may be impossible
   bodies.record(body, "while.body");
   const size_t count = init.size();
   if (bodies.results(1) != count) {
@@ -278,8 +278,11 @@ std::vector<Tensor> run_while(const FlatBody& condition, const FlatBody& body,
   GraphRecorder* outer = outer_recording();
   if (outer != nullptr && outer->is_jit() && bodies.captures_gradients()) {
     // Without a trip, captures get no gradients, which is the host's to see.
-    NoGrad no_grad;
-    Tensor starts = apply<ir::CallFunction>({attrs.condition}, operands, 1)[0];
+    Tensor starts;
+    {
+      NoGrad no_grad;
+      starts = apply<ir::CallFunction>({attrs.condition}, operands, 1)[0];
+    }
     outer->host_number(starts, truth(starts), false, current_loc());
     if (!truth(starts)) return clones(init);
   }
