@@ -187,9 +187,10 @@ GraphRef gradient_graph(const GraphRef& body, const std::vector<bool>& wants) {
     bool moves = is_float(t.dtype);
     grads.push_back(moves ? e.var(g->add_input(cat("grad.", r.name), t)) : Var());
   }
-  Grads found = backprop(e, in, wants, grads, [&](Emitter& tape, std::span<const Var> operands) {
+  auto run = [&](Emitter& tape, std::span<const Var> operands) {
     return replay(*body, tape, operands);
-  });
+  };
+  Grads found = backprop(e, in, wants, grads, run, true);
   for (size_t i = 0; i < in.size(); ++i) {
     if (!wants[i]) continue;
     Var v = found[i] ? found[i] : zeros(e, in[i].type());

@@ -108,7 +108,7 @@ VjpReads vjp_reads(const OpDef& op, std::span<const TensorType> in, std::span<co
 
 Grads backprop(Emitter& emitter, std::span<const Var> in, const std::vector<bool>& wants,
                std::span<const Var> out_grads,
-               FunctionRef<Vars(Emitter&, std::span<const Var>)> run) {
+               FunctionRef<Vars(Emitter&, std::span<const Var>)> run, bool as_tape) {
   TapeEmitter tape(emitter);
   Vars taped;
   std::vector<bool> needed;
@@ -120,6 +120,7 @@ Grads backprop(Emitter& emitter, std::span<const Var> in, const std::vector<bool
   std::vector<Var> grads(tape.size());
   needed.resize(tape.size(), false);
   for (const auto& e : tape.entries()) {
+    if (as_tape && e.op->vjp == nullptr) continue;
     for (uint64_t i : e.in) {
       if (!needed[i]) continue;
       for (uint64_t o : e.out) needed[o] = is_float(tape.inner(o).dtype());
@@ -144,7 +145,7 @@ Grads backprop(Emitter& emitter, std::span<const Var> in, const std::vector<bool
       egrad.push_back(grads[o]);
       any |= static_cast<bool>(grads[o]);
     }
-    if (!any || !any_wanted) continue;
+    if (!any || !any_wanted || (as_tape && e.op->vjp == nullptr)) continue;
     Grads g = differentiate(Call(*e.op, e.attrs.data(), ein, eout, egrad, wanted));
     for (size_t i = 0; i < g.size(); ++i) {
       if (g[i] && needed[e.in[i]]) accumulate(e.in[i], std::move(g[i]));

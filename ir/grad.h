@@ -22,8 +22,10 @@ VjpReads vjp_reads(const OpDef& op, std::span<const TensorType> in, std::span<co
 
 /// Runs `run` on `in` under a tape and goes back through it: the gradient of every input that is
 /// wanted and floating, empty where nothing came. `grads` are those of run's results, some empty.
+/// An operator without a gradient on the way is an error, or with `as_tape` the end of gradients.
 Grads backprop(Emitter& emitter, std::span<const Var> in, const std::vector<bool>& wants,
-               std::span<const Var> grads, FunctionRef<Vars(Emitter&, std::span<const Var>)> run);
+               std::span<const Var> grads, FunctionRef<Vars(Emitter&, std::span<const Var>)> run,
+               bool as_tape = false);
 
 /// The gradient of a graph without state as a graph: from its inputs and the gradients of its
 /// floating results to the gradients of the inputs in `wants`, which are floating. The same body

@@ -95,6 +95,7 @@ Value slice_of_slice(Match& m) {
 Value concat_of_one(Match& m) { return m.node().inputs.size() == 1 ? m.in(0) : kNoMatch; }
 
 constexpr Rule kRules[] = {
+    {"detach(x) = x", op_def<Detach>, [](Match& m) { return m.in(0); }},
     {"squeeze = reshape", op_def<Squeeze>, as_reshape},
     {"unsqueeze = reshape", op_def<Unsqueeze>, as_reshape},
     {"reshape to the same shape = x", op_def<Reshape>, same_shape_is_nothing},

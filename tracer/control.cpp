@@ -133,8 +133,8 @@ class Bodies {
   bool same_gradients() const {
     auto tracked = [&](const BodyData& b) {
       std::set<size_t> out;
-      for (size_t c : b.captured) {
-        if (runtime::needs_tape({&captures_.tensors[c], 1})) out.insert(c);
+      for (size_t i = 0; i < b.captured.size(); ++i) {
+        if (b.gradients[i]) out.insert(b.captured[i]);
       }
       return out;
     };

@@ -103,6 +103,7 @@ struct BodyData {
   ir::Graph graph;               // results: the function's, then new values of changed captures
   size_t results = 0;            // of the function
   std::vector<size_t> captured;  // into Captures, one per input after the operands
+  std::vector<bool> gradients;   // whether it takes part in gradients, one per capture
   std::vector<size_t> written;   // into Captures, one per result after the function's
 };
 
@@ -245,6 +246,7 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
   }
 
   // recorder_body.cpp
+  ir::Value gradient_value(const Tensor& t, ir::Value v);
   void keep_contents(const Tensor& holder);
   bool knows(const runtime::TensorImpl& t) const {
     return traced(t) || buffers_.contains(t.storage);
@@ -259,6 +261,8 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
     uint32_t version = 0;
   };
   std::vector<Kept> kept_;
+  // Values of a body through which gradients go, as they do on the tape of its first run.
+  std::unordered_set<ir::Value, ir::ValueHash> carrying_;
   TraceData data_;
   uint64_t epoch_;
   uint64_t first_serial_;

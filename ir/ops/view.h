@@ -94,6 +94,19 @@ struct Unsqueeze : View {
 /// UserError when the other sizes do not divide the elements, or are 0.
 Dim reshape_size(const Shape& have, const Shape& want, size_t unknown);
 
-using ViewOps = OpList<Expand, Permute, Reshape, Slice, Squeeze, Unsqueeze>;
+/// The same, and the end of gradients: how a graph inside another says what detach() and NoGrad
+/// say on the tape.
+struct Detach : View {
+  using Attrs = NoAttrs;
+  static constexpr OpInfo info{.name = "detach",
+                               .doc = "the same, cut off from gradients",
+                               .onnx = {.op = "Identity", .since = 1},
+                               .generate_api = false};
+  static constexpr NoGradient vjp{"it ends gradients"};
+  static void infer(const Infer& c, Types& out) { out.push_back(c.in[0]); }
+  static bool view(const Attrs&, const Shape&, StridedView&) { return true; }
+};
+
+using ViewOps = OpList<Detach, Expand, Permute, Reshape, Slice, Squeeze, Unsqueeze>;
 
 }  // namespace etch::ir

@@ -364,6 +364,49 @@ TEST_CASE("a loop of no trips leaves no gradients, compiled neither", "[control]
   CHECK(g.stats().eager_because.empty());
 }
 
+TEST_CASE("gradients end inside a body where they end on the tape", "[control]") {
+  Tensor w = tensor<float>({2, 3}).requires_grad_();
+  Tensor x = tensor<float>({5, 7});
+  auto body = [&] {
+    Tensor y = w * x;
+    Tensor scale = sum(y.detach());
+    Tensor norm;
+    {
+      NoGrad no_grad;
+      norm = sum(w * w);
+    }
+    return y * scale + w.detach() * x * norm + w * w.detach();
+  };
+  auto gradient = [&](const Tensor& y) { return grad(sum(y), w); };
+  Tensor want = gradient(body());
+  CHECK(same_bits(gradient(cond(sum(x) > 0, body, [&] { return x * w; })), want));
+  // The detached handle alone: no gradient at all.
+  Tensor none = cond(sum(x) > 0, [&] { return w.detach() * x; }, [&] { return x; });
+  CHECK(!none.requires_grad());
+  // A training step in a loop, which is under NoGrad in part.
+  auto train = [&](const Tensor& xs) {
+    return scan(
+               [&](const Tensor& p, const Tensor& e) {
+                 Tensor q = p.detach().requires_grad_();
+                 Tensor g = grad(sum(q * q * e), q);
+                 NoGrad no_grad;
+                 return std::pair(q.detach() - g * 0.125, sum(g));
+               },
+               w.detach(), xs)
+        .first;
+  };
+  auto square = custom_vjp([](std::span<const Tensor> in) { return in[0] * in[0]; },
+                           [](std::span<const Tensor> in, const Tensor&, const Tensor& g) {
+                             return std::vector<Tensor>{in[0] * g};
+                           });
+  CHECK_THROWS_WITH(cond(
+                        sum(x) > 0, [&] { return square({&w, 1}) * 2; }, [&] { return w * 1; }),
+                    Contains("custom_vjp"));
+  Tensor p = w.detach().clone();
+  for (float e : {1.F, 2.F, 0.5F}) p = p - p * 2 * e * 0.125;
+  CHECK(train(tensor<float>({1, 2, 0.5})).to_vector<float>() == p.to_vector<float>());
+}
+
 TEST_CASE("control flow nests", "[control]") {
   auto f = [](const Tensor& xs) {
     return scan(
