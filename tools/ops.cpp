@@ -22,12 +22,6 @@ std::string types_text(DTypeSet set) {
   return out;
 }
 
-std::string_view kind_text(const OpDef& op) {
-  static constexpr std::string_view kNames[] = {
-      "elementwise", "reduction", "view", "contraction", "opaque", "composite", "structural"};
-  return kNames[static_cast<size_t>(op.kind)];
-}
-
 /// What fusion makes of the operator.
 std::string_view fusion_text(const OpDef& op) {
   switch (op.kind) {
@@ -62,7 +56,7 @@ JsonValue op_json(const OpDef& op) {
   JsonValue out;
   out.set("name", op.name());
   out.set("doc", op.info.doc);
-  out.set("kind", kind_text(op));
+  out.set("kind", ir::kind_name(op.kind));
   JsonValue::Array types;
   for (int i = 0; i < kDTypeCount; ++i) {
     if (contains(op.info.types, static_cast<DType>(i)))
@@ -79,7 +73,7 @@ JsonValue op_json(const OpDef& op) {
 
 std::string op_page(const OpDef& op) {
   Columns columns;
-  columns.row({"kind", std::string(kind_text(op))});
+  columns.row({"kind", std::string(ir::kind_name(op.kind))});
   std::string operands = op.min_operands == op.max_operands
                              ? cat(op.min_operands)
                              : cat(op.min_operands, " to ", op.max_operands);
@@ -114,8 +108,9 @@ Answer ops_verb(const std::string& name, Console&) {
   JsonValue::Array list;
   size_t differentiable = 0, onnx = 0;
   for (const OpDef* op : ir::all_ops()) {
-    columns.row({std::string(op->name()), std::string(kind_text(*op)), types_text(op->info.types),
-                 gradient_text(*op), std::string(fusion_text(*op)), onnx_text(*op)});
+    columns.row({std::string(op->name()), std::string(ir::kind_name(op->kind)),
+                 types_text(op->info.types), gradient_text(*op), std::string(fusion_text(*op)),
+                 onnx_text(*op)});
     differentiable += op->vjp != nullptr;
     onnx += op->info.onnx.reason.empty();
     list.push_back(op_json(*op));

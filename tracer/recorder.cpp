@@ -201,14 +201,8 @@ Value GraphRecorder::append(const ir::OpDef& op, std::span<const Value> in, cons
   stamp_origin();
   ir::AttrBox box = op.schema->count == 0 ? ir::AttrBox{} : ir::AttrBox::copy(*op.schema, attrs);
   ++operators_;
-  const bool carries = op.vjp != nullptr && std::any_of(in.begin(), in.end(), [&](Value v) {
-                         return carrying_.contains(v);
-                       });
-  const size_t results = out.size();
   const ir::NodeId id = data_.graph.add_node(op, in, std::move(box), std::move(out));
-  for (uint32_t i = 0; carries && i < results; ++i) {
-    if (is_float(data_.graph.type({id, i}).dtype)) carrying_.insert({id, i});
-  }
+  if (!carrying_.empty() && op.vjp != nullptr) carry(id);
   return {id, 0};
 }
 
@@ -222,7 +216,8 @@ void GraphRecorder::add_operator(const ir::OpDef& op, std::span<const Tensor> in
   SmallVec<Value, 4> inputs;
   for (const Tensor& t : in) {
     if (is_float(impl(t).dtype)) seen(t);  // whether it gets a gradient is part of the course
-    inputs.push_back(gradient_value(t, value_of_tensor(t)));
+    Value v = value_of_tensor(t);
+    inputs.push_back(mode_ == RecordMode::Body ? gradient_value(t, v) : v);
   }
   Value v = append(op, inputs, attrs);
   for (size_t i = 0; i < out.size(); ++i) {

@@ -247,6 +247,7 @@ class GraphRecorder : public runtime::Recorder, public DimResolver {
 
   // recorder_body.cpp
   ir::Value gradient_value(const Tensor& t, ir::Value v);
+  void carry(ir::NodeId id);
   void keep_contents(const Tensor& holder);
   bool knows(const runtime::TensorImpl& t) const {
     return traced(t) || buffers_.contains(t.storage);

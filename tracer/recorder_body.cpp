@@ -1,4 +1,6 @@
 // Recording a function as the body of an operator: a graph inside another.
+#include <algorithm>
+
 #include "ir/ops/view.h"
 #include "runtime/eager.h"
 #include "runtime/tape.h"
@@ -57,7 +59,7 @@ void GraphRecorder::keep_contents(const Tensor& holder) {
 /// v as the tape sees it through the handle t: a detached handle, or one that is used inside
 /// NoGrad, ends the gradients of the graph.
 Value GraphRecorder::gradient_value(const Tensor& t, Value v) {
-  if (mode_ != RecordMode::Body || !is_float(impl(t).dtype)) return v;
+  if (!is_float(impl(t).dtype)) return v;
   auto it = buffers_.find(impl(t).storage);
   Buffer* b = it == buffers_.end() ? nullptr : &it->second;
   const bool captured = ir::is_input(data_.graph.node(v.node)) && b != nullptr && b->state >= 0;
@@ -78,6 +80,18 @@ Value GraphRecorder::gradient_value(const Tensor& t, Value v) {
          current_loc());
   }
   return v;
+}
+
+/// Gradients go on from operands to results.
+void GraphRecorder::carry(ir::NodeId id) {
+  const ir::Node& n = data_.graph.node(id);
+  if (std::none_of(n.inputs.begin(), n.inputs.end(),
+                   [&](Value v) { return carrying_.contains(v); })) {
+    return;
+  }
+  for (uint32_t i = 0; i < n.outputs.size(); ++i) {
+    if (is_float(n.outputs[i].dtype)) carrying_.insert({id, i});
+  }
 }
 
 ir::TensorType GraphRecorder::type_of(const Tensor& t) {
