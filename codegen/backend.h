@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/lines.h"
 #include "codegen/plan.h"
 #include "runtime/isa.h"
 
@@ -85,8 +86,12 @@ struct LlvmModule {
   /// The LLVM IR of the kernels, for people.
   std::string (*print)(std::span<const KernelPlan> kernels, const Target& target,
                        const CompileOptions& options) = nullptr;
+  /// The source line of the code at `offset` in a file of machine code, the innermost one outside
+  /// of files whose names end with `not_in`; false when it is not known.
+  bool (*locate)(const char* object, uint64_t offset, std::string_view not_in,
+                 CodeLine& out) = nullptr;
 };
-inline constexpr int kLlvmModuleAbi = 1;
+inline constexpr int kLlvmModuleAbi = 2;
 /// Changes with every change of generated code.
 inline constexpr std::string_view kGeneratorVersion = "2";
 /// The opened module; throws UserError (Unavailable) naming the places searched.

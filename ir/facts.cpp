@@ -1,5 +1,6 @@
 // Decisions about sizes: intervals, what floordiv and min are bounded by, and the facts of a place.
 #include "ir/facts.h"
+#include "ir/conversion.h"
 
 #include <algorithm>
 
@@ -352,12 +353,21 @@ Truth dim_holds(Dim a, Relation relation, Dim b, const DimFacts& facts) {
   return decide(a, relation, b, &facts);
 }
 
-int64_t Dim::resolve_symbolic() const {
+const void*& converting_at() {
+  thread_local const void* at = nullptr;
+  return at;
+}
+
+[[gnu::noinline]] int64_t Dim::resolve_symbolic() const {
   if (const DimFacts* facts = current_facts(); facts != nullptr) {
     Dim d = facts->reduce(*this);
     if (d.is_const()) return d.value();
   }
   if (current_resolver == nullptr) raise_undecided(cat("the value of ", *this));
+  struct Converting {
+    explicit Converting(const void* at) { converting_at() = at; }
+    ~Converting() { converting_at() = nullptr; }
+  } converting(__builtin_return_address(0));
   return current_resolver->value_of(*this);
 }
 

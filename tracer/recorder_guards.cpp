@@ -3,6 +3,7 @@
 
 #include "ir/ops/create.h"
 #include "runtime/tape.h"
+#include "tracer/jit_lines.h"
 #include "tracer/recorder.h"
 
 namespace etch::tracer {
@@ -218,8 +219,10 @@ void GraphRecorder::guard_value(Value v, int64_t value) {
 }
 
 void GraphRecorder::refuse(const std::string& what, Dim d) {
+  const SourceLoc converted = conversion_line();
   fail("trace", cat(what, " depends on the dynamic size ", d),
-       "Keep it a Dim (arithmetic and shapes take Dims), or make the axis static", loc_of(d));
+       "Keep it a Dim (arithmetic and shapes take Dims), or make the axis static",
+       converted.known() ? converted : loc_of(d));
 }
 
 /// A decision about sizes: what the recorded run decided becomes a constraint of the graph.

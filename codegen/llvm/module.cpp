@@ -15,6 +15,7 @@
 #include <llvm/Target/TargetOptions.h>
 
 #include "codegen/llvm/emitter.h"
+#include "codegen/llvm/lines.h"
 
 namespace etch::codegen {
 
@@ -125,6 +126,7 @@ std::string print(std::span<const KernelPlan> kernels, const Target& target,
 extern "C" __attribute__((visibility("default"))) const etch::codegen::LlvmModule*
 etch_llvm_backend() {
   static const etch::codegen::LlvmModule module{etch::codegen::kLlvmModuleAbi, LLVM_VERSION_STRING,
-                                                &etch::codegen::compile, &etch::codegen::print};
+                                                &etch::codegen::compile, &etch::codegen::print,
+                                                &etch::codegen::locate};
   return &module;
 }
