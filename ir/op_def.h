@@ -77,7 +77,11 @@ consteval OpDef make_op() {
         requires(const A& a, const Shape& s, StridedView& v) { T::view(a, s, v); },
         "a view needs static bool view(const Attrs&, const Shape& out, StridedView&)");
     d.view = [](const void* attrs, const Shape& out, StridedView& v) {
-      return T::view(*static_cast<const A*>(attrs), out, v);
+      if constexpr (std::is_same_v<A, NoAttrs>) {
+        return T::view(A{}, out, v);  // whose address may be null
+      } else {
+        return T::view(*static_cast<const A*>(attrs), out, v);
+      }
     };
   }
   if constexpr (T::kind == OpKind::Contraction || T::kind == OpKind::Opaque) {
