@@ -9,7 +9,7 @@ namespace etch::runtime {
 namespace {
 
 struct Opened {
-  const ContractionLibrary* library = nullptr;
+  const ContractionLibrary* vendor = nullptr;
   std::string error;
 };
 
@@ -25,7 +25,7 @@ Opened open_library() {
     out.error = "etch_onednn.so belongs to another version of Etch";
     return out;
   }
-  out.library = library;
+  out.vendor = library;
   return out;
 }
 
@@ -37,7 +37,7 @@ const Opened& opened() {
 
 }  // namespace
 
-const ContractionLibrary* contraction_library() { return opened().library; }
+const ContractionLibrary* contraction_library() { return opened().vendor; }
 std::string why_no_contraction_library() { return opened().error; }
 
 }  // namespace etch::runtime

@@ -29,7 +29,7 @@ std::string why_no_contraction_library();
 
 /// One program's use of the library.
 struct LibraryUse {
-  const ContractionLibrary& library;
+  const ContractionLibrary& vendor;
   uint64_t runs = 0;
 };
 

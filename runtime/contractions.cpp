@@ -19,7 +19,7 @@ Scratch& thread_scratch() {
 /// Whether the library, if it is to be used, ran `f(table)`.
 template <class F>
 bool by_library(LibraryUse* use, F&& f) {
-  if (use == nullptr || !f(use->library)) return false;
+  if (use == nullptr || !f(use->vendor)) return false;
   ++use->runs;
   return true;
 }

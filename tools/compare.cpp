@@ -164,11 +164,11 @@ class Comparison {
     }
     if (measured_) {
       out.text +=
-          cat("contractions run by the library: ", a_.stats.library_run + b_.stats.library_run,
-              "\n", far_ == 0 && mismatched_ == 0 ? "close" : "too far",
-              ": the largest difference is ", number_text(worst_), " of the root mean square, ",
-              "the tolerance ", number_text(tolerance_), "\n");
-      out.json.set("library_run", a_.stats.library_run + b_.stats.library_run);
+          cat("contractions run by the library: ", a_.stats.vendor_run + b_.stats.vendor_run, "\n",
+              far_ == 0 && mismatched_ == 0 ? "close" : "too far", ": the largest difference is ",
+              number_text(worst_), " of the root mean square, ", "the tolerance ",
+              number_text(tolerance_), "\n");
+      out.json.set("library_run", a_.stats.vendor_run + b_.stats.vendor_run);
       out.json.set("close", far_ == 0 && mismatched_ == 0);
       out.json.set("tolerance", tolerance_);
     } else {

@@ -54,9 +54,9 @@ Answer run_verb(const RunRequest& request, Console& console) {
       console.note(
           "note: the module of level fast is absent, so exact kernels ran; etch doctor says why");
     } else {
-      out.text += cat("level fast: oneDNN ran ", result.stats.library_run, " contractions\n");
+      out.text += cat("level fast: oneDNN ran ", result.stats.vendor_run, " contractions\n");
     }
-    out.json.set("library_run", result.stats.library_run);
+    out.json.set("library_run", result.stats.vendor_run);
   }
   out.json.set("level", name(result.level));
   out.json.set("prepare_ms", result.prepare_ms);

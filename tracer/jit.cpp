@@ -512,7 +512,7 @@ JitStats Jit::stats() const {
     total.kernels_run += s.kernels_run;
     total.interpreted_run += s.interpreted_run;
     total.fallbacks += s.fallbacks;
-    total.library_run += s.library_run;
+    total.vendor_run += s.vendor_run;
   }
   return total;
 }

@@ -115,7 +115,7 @@ const Trace& Compiled::trace() const { return impl_->trace; }
 CompiledStats Compiled::stats() const {
   runtime::ProgramStats s = impl_->program->stats();
   return {s.kernels, s.native_runs, s.interpreted_runs,
-          impl_->kernels == nullptr ? 0 : s.kernels - s.native, s.library_runs};
+          impl_->kernels == nullptr ? 0 : s.kernels - s.native, s.vendor_runs};
 }
 
 void Compiled::save(const std::string& path) const {

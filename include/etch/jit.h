@@ -29,7 +29,7 @@ struct CompiledStats {
   uint64_t kernels_run = 0;      // native runs
   uint64_t interpreted_run = 0;  // runs of kernels left to the interpreter
   size_t fallbacks = 0;          // kernels meant for machine code that have none
-  uint64_t library_run = 0;      // contractions that oneDNN ran (level fast)
+  uint64_t vendor_run = 0;       // contractions that oneDNN ran (level fast)
 };
 
 enum class JitEventKind : uint8_t {

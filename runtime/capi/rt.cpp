@@ -46,7 +46,7 @@ struct etch_program {
   explicit etch_program(runtime::Artifact a)
       : artifact(std::move(a)),
         program(runtime::Program::build(std::move(artifact.graph),
-                                        {.level = artifact.level, .library_optional = true})) {
+                                        {.level = artifact.level, .vendor_optional = true})) {
     artifact.graph = ir::Graph();
     ports[ETCH_INPUT] = describe(program.inputs());
     ports[ETCH_OUTPUT] = describe(program.outputs());

@@ -93,7 +93,7 @@ void Frame::run_operator(const Step& s, BoundStep& b) {
   const void* attrs = b.attrs ? b.attrs.get() : s.attrs.data();
   if (s.kind == StepKind::Contraction &&
       run_contraction(*s.op, b.operands, attrs, b.out[0].data, b.out[0].sizes,
-                      frames_.library_ ? &*frames_.library_ : nullptr, weight(s, b))) {
+                      frames_.vendor_ ? &*frames_.vendor_ : nullptr, weight(s, b))) {
     return;
   }
   At at(s.loc);
@@ -104,7 +104,7 @@ Frames::Entry::Entry(const Plan& plan, Frames& all)
     : binding(plan, all), frame(plan, binding, all) {}
 
 Frames::Frames(const Plan& plan) : plan_(plan), root_(std::make_unique<Entry>(plan, *this)) {
-  if (plan.library != nullptr) library_.emplace(*plan.library);
+  if (plan.vendor != nullptr) vendor_.emplace(*plan.vendor);
 }
 
 Frames::Entry& Frames::of(const Plan& plan) {
@@ -118,13 +118,13 @@ void Frames::start(const State& state, std::span<const uint32_t> state_index) {
   state_ = &state;
   state_index_ = state_index;
   native_runs_ = interpreted_runs_ = 0;
-  if (library_) library_->runs = 0;
+  if (vendor_) vendor_->runs = 0;
 }
 
 void Frames::count() const {
   plan_.native_runs.fetch_add(native_runs_, std::memory_order_relaxed);
   plan_.interpreted_runs.fetch_add(interpreted_runs_, std::memory_order_relaxed);
-  if (library_) plan_.library_runs.fetch_add(library_->runs, std::memory_order_relaxed);
+  if (vendor_) plan_.vendor_runs.fetch_add(vendor_->runs, std::memory_order_relaxed);
 }
 
 }  // namespace etch::runtime

@@ -102,7 +102,7 @@ class Frames {
   friend class Frame;
   const Plan& plan_;
   std::unordered_map<const Plan*, std::unique_ptr<Entry>> nested_;
-  std::optional<LibraryUse> library_;
+  std::optional<LibraryUse> vendor_;
   const State* state_ = nullptr;
   std::span<const uint32_t> state_index_;
   uint64_t native_runs_ = 0, interpreted_runs_ = 0;

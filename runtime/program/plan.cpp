@@ -61,7 +61,7 @@ ir::Types moving_types(const Graph& g, const Node& n) {
 /// What the plans of one program share.
 struct Shared {
   KernelSource* source = nullptr;
-  const ContractionLibrary* library = nullptr;
+  const ContractionLibrary* vendor = nullptr;
   bool pack_weights = false;
   std::vector<ir::SymbolRange> symbols;  // of the outermost graph
   // Graphs that run inside others; what runs one of them keeps it alive.
@@ -507,7 +507,7 @@ std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, Shared
   if (known != nullptr && *known != nullptr) return *known;
   KnownFacts facts(ir::facts_of(*graph));
   auto plan = std::make_shared<Plan>();
-  plan->library = shared.library;
+  plan->vendor = shared.vendor;
   plan->graph = graph;
   Graph prepared = *graph;
   plan->prepared = prepare(prepared) ? std::make_shared<const Graph>(std::move(prepared)) : graph;
@@ -523,7 +523,7 @@ std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Graph> graph, Kernel
                                       const ContractionLibrary* library, bool pack_weights) {
   Shared shared;
   shared.source = source;
-  shared.library = library;
+  shared.vendor = library;
   shared.pack_weights = pack_weights && library == nullptr;
   return make_plan(std::move(graph), shared, false);
 }

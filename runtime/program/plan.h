@@ -118,9 +118,9 @@ struct Plan {
   std::vector<Step> steps;
   size_t max_operands = 0;  // operands and results of any step
   size_t kernels = 0;
-  const ContractionLibrary* library = nullptr;  // level `fast`: what contractions run in first
-  mutable PackedWeights packed;                 // of constants, by index
-  mutable std::atomic<uint64_t> native_runs{0}, interpreted_runs{0}, library_runs{0};
+  const ContractionLibrary* vendor = nullptr;  // level `fast`: what contractions run in first
+  mutable PackedWeights packed;                // of constants, by index
+  mutable std::atomic<uint64_t> native_runs{0}, interpreted_runs{0}, vendor_runs{0};
 };
 
 /// Calls f for each step, those of nested plans included, each plan once.

@@ -11,7 +11,7 @@ Program Program::build(ir::Graph graph, const BuildOptions& options) {
   const ContractionLibrary* library = nullptr;
   if (options.level == Level::Fast) {
     library = contraction_library();
-    if (library == nullptr && !options.library_optional) {
+    if (library == nullptr && !options.vendor_optional) {
       throw UserError(cat("[program] level fast needs oneDNN: ", why_no_contraction_library(),
                           "\n  install libdnnl and build with ETCH_ONEDNN, or take level exact"),
                       ErrorKind::Unavailable);
@@ -86,7 +86,7 @@ ProgramStats Program::stats() const {
   });
   out.native_runs = plan_->native_runs.load(std::memory_order_relaxed);
   out.interpreted_runs = plan_->interpreted_runs.load(std::memory_order_relaxed);
-  out.library_runs = plan_->library_runs.load(std::memory_order_relaxed);
+  out.vendor_runs = plan_->vendor_runs.load(std::memory_order_relaxed);
   out.packed_bytes = plan_->packed.bytes();
   return out;
 }

@@ -44,7 +44,7 @@ struct BuildOptions {
   KernelSource* kernels = nullptr;  // machine code; null: the block interpreter runs everything
   bool strict = false;              // raise when a kernel has no machine code
   Level level = Level::Exact;
-  bool library_optional = false;  // level `fast` runs the exact kernels where the library is absent
+  bool vendor_optional = false;  // level `fast` runs the exact kernels where the library is absent
   // Keeps the weights of contractions in the layout of their kernels, beside the originals: as much
   // memory again, and runs need not pack them. Constants, and State that runs do not write.
   bool pack_weights = true;
@@ -63,8 +63,8 @@ struct ProgramStats {
   size_t refused = 0;  // of those, that will never have any
   uint64_t native_runs = 0;
   uint64_t interpreted_runs = 0;
-  uint64_t library_runs = 0;  // contractions that the library of level `fast` ran
-  size_t packed_bytes = 0;    // of constants; State::packed_bytes() has those of its tensors
+  uint64_t vendor_runs = 0;  // contractions that the library of level `fast` ran
+  size_t packed_bytes = 0;   // of constants; State::packed_bytes() has those of its tensors
 };
 
 class Program {

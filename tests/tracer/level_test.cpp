@@ -42,7 +42,7 @@ struct Ran {
 Ran run_fast(const Function& f, const Inputs& in) {
   Compiled program(trace_of(f, in), {.mode = CompileMode::Interpret, .level = Level::Fast});
   Tensor y = program(in).front();
-  return {y, program.stats().library_run};
+  return {y, program.stats().vendor_run};
 }
 
 Inputs mapped(const Inputs& in, Tensor (*each)(const Tensor&)) {
@@ -156,7 +156,7 @@ TEST_CASE("level exact keeps out of the library") {
   Inputs in = {uniform({9, 20}, 1), uniform({20, 7}, 2)};
   Compiled program(trace_of(product, in), {.mode = CompileMode::Interpret});
   CHECK(same_bits(program(in).front(), product(in)));
-  CHECK(program.stats().library_run == 0);
+  CHECK(program.stats().vendor_run == 0);
 }
 
 TEST_CASE("an artifact keeps its level, and the runtime follows it") {

@@ -70,7 +70,7 @@ RunResult run_artifact(const LoadedModel& model, Engine engine,
   codegen::CompiledKernels kernels(settings);
   runtime::BuildOptions build;
   if (engine != Engine::Eager) build.level = out.level = level.value_or(artifact.level);
-  build.library_optional = !level;
+  build.vendor_optional = !level;
   if (engine == Engine::Jit) {
     build.kernels = &kernels;
     build.strict = strict;
@@ -84,7 +84,7 @@ RunResult run_artifact(const LoadedModel& model, Engine engine,
   out.run_ms = ms_since(start);
   runtime::ProgramStats s = program.stats();
   out.stats = {s.kernels, s.native_runs, s.interpreted_runs,
-               engine == Engine::Jit ? s.kernels - s.native : 0, s.library_runs};
+               engine == Engine::Jit ? s.kernels - s.native : 0, s.vendor_runs};
   return out;
 }
 
