@@ -121,18 +121,14 @@ class Taker {
 /// gradients of the values after it to those of the values before it, and adds to the gradients of
 /// the values that stay the same.
 struct BackwardStep {
-  size_t carried = 0, sequences = 0;        // of the loop's body
   std::vector<bool> of_sequences, of_same;  // whose gradients are wanted
   GraphRef gradient;                        // of the body
 
-  BackwardStep(const GraphRef& body, int64_t carried_, int64_t sequences_,
-               std::vector<bool> wanted_sequences, std::vector<bool> wanted_same)
-      : carried(index(carried_)),
-        sequences(index(sequences_)),
-        of_sequences(std::move(wanted_sequences)),
-        of_same(std::move(wanted_same)) {
+  BackwardStep(const GraphRef& body, int64_t carried, std::vector<bool> wanted_sequences,
+               std::vector<bool> wanted_same)
+      : of_sequences(std::move(wanted_sequences)), of_same(std::move(wanted_same)) {
     std::vector<bool> wants;
-    for (size_t i = 0; i < carried; ++i) {
+    for (size_t i = 0; i < index(carried); ++i) {
       wants.push_back(is_float(body->type(body->inputs()[i].value).dtype));
     }
     wants.insert(wants.end(), of_sequences.begin(), of_sequences.end());
@@ -313,7 +309,7 @@ Grads WhileLoop::vjp(const Call& c) {
     Vars again = ops<WhileLoop>(a, in);
     kept.assign(again.begin() + static_cast<std::ptrdiff_t>(carried) + 1, again.end());
   }
-  const BackwardStep step(a.body, a.carried, 0, {}, wanted(c, static_cast<int>(carried)));
+  const BackwardStep step(a.body, a.carried, {}, wanted(c, static_cast<int>(carried)));
 
   // One trip: the gradient when it happened, nothing otherwise.
   Vars grads, same_in, kept_grads;
@@ -428,8 +424,7 @@ Grads Scan::vjp(const Call& c) {
   }
   std::vector<bool> wants = wanted(c, static_cast<int>(carried));
   const auto middle = wants.begin() + static_cast<std::ptrdiff_t>(after - carried);
-  const BackwardStep step(a.body, a.carried, a.sequences, {wants.begin(), middle},
-                          {middle, wants.end()});
+  const BackwardStep step(a.body, a.carried, {wants.begin(), middle}, {middle, wants.end()});
 
   Vars grads, kept_grads, element_grads;
   for (size_t i = 0; i < carried; ++i) {
